@@ -1,0 +1,3 @@
+"""stalefl: federated learning with late clients."""
+
+__version__ = "0.1.0"

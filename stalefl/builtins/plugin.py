@@ -1,0 +1,46 @@
+"""The built-in data sets, models and methods, registered through the public hooks like any other plugin's."""
+
+from __future__ import annotations
+
+from stalefl.contracts import Entry
+from stalefl.hookspecs import hookimpl
+
+
+@hookimpl
+def stalefl_datasets() -> list[Entry]:
+    home = "stalefl.builtins.datasets"
+    return [
+        Entry("digits", f"{home}.digits:Digits"),
+        Entry("mnist", f"{home}.vision:Mnist"),
+        Entry("fmnist", f"{home}.vision:FashionMnist"),
+        Entry("cifar10", f"{home}.vision:Cifar10"),
+        Entry("svhn", f"{home}.vision:Svhn"),
+        Entry("hf", f"{home}.huggingface:HuggingFace"),
+        Entry("imagefolder", f"{home}.imagefolder:ImageFolder"),
+    ]
+
+
+@hookimpl
+def stalefl_models() -> list[Entry]:
+    home = "stalefl.builtins.models"
+    return [
+        Entry("lenet", f"{home}.lenet:LeNet"),
+        Entry("cnn-digits", f"{home}.cnn:CnnDigits"),
+        Entry("cnn-cifar", f"{home}.cnn:CnnCifar"),
+        Entry("mlp", f"{home}.mlp:Mlp"),
+        Entry("resnet18", f"{home}.resnet:ResNet18"),
+    ]
+
+
+@hookimpl
+def stalefl_compensators() -> list[Entry]:
+    home = "stalefl.builtins.compensators"
+    return [
+        Entry("unstale", f"{home}.unstale:Unstale"),
+        Entry("unweighted", f"{home}.unweighted:Unweighted"),
+        Entry("weighted", f"{home}.weighted:Weighted"),
+        Entry("first-order", f"{home}.first_order:FirstOrder"),
+        Entry("w-pred", f"{home}.w_pred:WPred"),
+        Entry("asyn-tiers", f"{home}.asyn_tiers:AsynTiers"),
+        Entry("inversion", f"{home}.inversion:Inversion"),
+    ]

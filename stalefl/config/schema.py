@@ -1,0 +1,106 @@
+"""The tables of an experiment file, their keys, types, ranges and defaults.
+
+The defaults are the comparison that ``make demo`` runs: scikit-learn's digits, one class per client, the clients of
+class 5 late by 20 rounds.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+
+class Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DataTable(Table):
+    dataset: str = Field("digits", description="a registered data set; some take an argument, as hf:NAME")
+    options: dict[str, Any] = Field(default_factory=dict, description="the data set's own options")
+
+
+class PartitionTable(Table):
+    kind: Literal["dirichlet", "iid", "shards", "one-class"] = Field(
+        "one-class", description="how the training samples are divided among the clients"
+    )
+    clients: PositiveInt = Field(50, description="number of clients")
+    alpha: PositiveFloat = Field(0.1, description="Dirichlet concentration; the smaller, the more uneven the classes")
+    sizes: Literal["equal", "natural"] = Field(
+        "equal", description="Dirichlet only: every client the same number of samples, or as the draw falls"
+    )
+    samples_per_client: NonNegativeInt = Field(0, description="samples each client gets; 0 divides all there are")
+    shards_per_client: PositiveInt = Field(2, description="shards only: label-sorted shards given to each client")
+    file: str = Field("", description="a stored partition (safetensors) to use instead of drawing one")
+
+
+class StalenessTable(Table):
+    schedule: Literal["constant"] = Field("constant", description="how delays are drawn")
+    rounds: NonNegativeInt = Field(20, description="delay of the late clients' updates, in rounds")
+    affected_class: NonNegativeInt = Field(5, description="the class whose holders are late, and that is reported")
+    late: Literal["affected-class", "list", "random"] = Field(
+        "affected-class", description="late clients: those holding most of the affected class, a list, or a random share"
+    )
+    late_clients: NonNegativeInt = Field(5, description="how many clients are late (affected-class)")
+    clients: tuple[NonNegativeInt, ...] = Field((), description="the late clients (list)")
+    late_fraction: float = Field(0.1, ge=0, le=1, description="the share of clients that are late (random)")
+    pipeline: bool = Field(
+        True, description="true: a late update arrives whenever its client takes part; false: one at a time"
+    )
+    early_rounds: Literal["on-time", "absent"] = Field(
+        "on-time", description="what a late client does in the first rounds, before a model of that age exists"
+    )
+
+
+class ModelTable(Table):
+    name: str = Field("cnn-digits", description="a registered model")
+    options: dict[str, Any] = Field(default_factory=dict, description="the model's own options")
+
+
+class TrainingTable(Table):
+    clients_per_round: PositiveInt | float = Field(
+        1.0, description="clients that take part in a round: a count, or a share above 0 and up to 1"
+    )
+    selection: Literal["random", "round-robin"] = Field("random", description="how they are chosen")
+    local_epochs: PositiveInt = Field(5, description="passes over the client's data in one round")
+    batch_size: NonNegativeInt = Field(0, description="mini-batch size; 0 = full batch")
+    lr: PositiveFloat = Field(0.1, description="SGD learning rate at the clients")
+    momentum: float = Field(0.5, ge=0, lt=1, description="SGD momentum at the clients")
+    weight_decay: NonNegativeFloat = Field(0.0, description="SGD weight decay at the clients")
+    nesterov: bool = Field(False, description="Nesterov momentum at the clients")
+
+
+class MethodTable(Table):
+    name: str | tuple[str, ...] = Field("inversion", description="a registered method, or a list to compare")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="the method's own options; with a list, one table per method"
+    )
+
+
+class EvaluationTable(Table):
+    every_rounds: PositiveInt = Field(1, description="evaluate after every so many rounds, and after the last")
+    target_accuracy: float = Field(0.8, gt=0, le=1, description="affected-class accuracy that 'rounds to target' means")
+    oracle: bool = Field(False, description="also measure the true estimation errors of late updates")
+
+
+class RunTable(Table):
+    rounds: PositiveInt = Field(80, description="rounds to simulate")
+    seed: NonNegativeInt = Field(0, description="root of every random draw")
+    seeds: PositiveInt = Field(1, description="repeat with this many seeds: seed, seed + 1, ...")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
+    threads: PositiveInt = Field(1, description="CPU threads of one run; part of what makes a run repeatable")
+    jobs: NonNegativeInt = Field(0, description="runs at the same time; 0 = as many as there are cores")
+    checkpoint_every_rounds: PositiveInt = Field(5, description="a stopped run goes on from the last checkpoint")
+
+
+class Experiment(Table):
+    """One experiment file. Unknown tables and keys are errors."""
+
+    data: DataTable = DataTable()
+    partition: PartitionTable = PartitionTable()
+    staleness: StalenessTable = StalenessTable()
+    model: ModelTable = ModelTable()
+    training: TrainingTable = TrainingTable()
+    method: MethodTable = MethodTable()
+    evaluation: EvaluationTable = EvaluationTable()
+    run: RunTable = RunTable()

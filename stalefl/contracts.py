@@ -1,0 +1,240 @@
+"""What a plugin author reads: the frozen records that cross rooms and the classes a plugin subclasses.
+
+Nothing here imports torch at run time, so that ``stalefl --help`` stays quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from stalefl.training.local_update import LocalTraining
+    from stalefl.training.model import FlatModel
+
+State = Mapping[str, Any]
+"""A method's memory between rounds: plain data only (dict, list, tuple, tensor, number, string, bool, None), so that
+it can be written to a checkpoint and read back bit for bit. Keys of dicts are strings or integers (client ids)."""
+
+
+class Options(BaseModel):
+    """Base of every plugin's own options: unknown keys are errors, values are validated, instances are frozen.
+
+    Give each field a default and a ``description``; both are shown by ``stalefl plugins show NAME``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class InputError(ValueError):
+    """Bad input from the user: one clear line that says what is wrong, where, and what would be valid (exit code 2)."""
+
+
+# --- data -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What a model sees: all that a method may know about the clients' inputs.
+
+    ``shape`` is the shape of one input without the batch dimension; ``value_range`` the least and greatest value an
+    input can take as the model receives it (after normalisation), per channel (first dimension of ``shape``).
+    ``space`` says where inputs can be optimised: ``pixels`` and ``signal`` directly, ``embedding`` in the model's
+    embedding of token inputs.
+    """
+
+    shape: tuple[int, ...]
+    classes: int
+    value_range: tuple[tuple[float, ...], tuple[float, ...]]
+    space: Literal["pixels", "signal", "embedding"] = "pixels"
+    class_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Split:
+    """Labelled samples in memory. ``raw`` [N, ...] is stored compactly (uint8 for images); ``targets`` [N] is int64."""
+
+    raw: Tensor
+    targets: Tensor
+    to_model: Callable[[Tensor], Tensor]
+    """Raw values [n, ...] -> float32 model inputs [n, *spec.shape]."""
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def take(self, indices: Sequence[int] | Tensor) -> tuple[Tensor, Tensor]:
+        """The model inputs [n, *shape] and targets [n] of the samples named by ``indices``."""
+        return self.to_model(self.raw[indices]), self.targets[indices]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set ready for federated training: a training split to be divided among clients, and a test split."""
+
+    name: str
+    train: Split
+    test: Split
+    spec: InputSpec
+
+
+@dataclass(frozen=True)
+class DataContext:
+    """Where data lie and whether they may be fetched. ``download`` is never true unless the user asked for it."""
+
+    data_dir: Path
+    download: bool = False
+
+
+class DatasetPlugin:
+    """Subclass to add a data set; register it with the hook ``stalefl_datasets``."""
+
+    summary: ClassVar[str] = ""
+    paper: ClassVar[str] = ""
+    Options: ClassVar[type[Options]] = Options
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def load(self, context: DataContext) -> Dataset:
+        """Read the data set. Raises InputError if it is missing (and downloads are not allowed) or damaged."""
+        raise NotImplementedError(f"{type(self).__name__} does not define load")
+
+
+class ModelPlugin:
+    """Subclass to add a model; register it with the hook ``stalefl_models``."""
+
+    summary: ClassVar[str] = ""
+    paper: ClassVar[str] = ""
+    Options: ClassVar[type[Options]] = Options
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def build(self, spec: InputSpec) -> nn.Module:
+        """A module that maps inputs [N, *spec.shape] to logits [N, spec.classes].
+
+        Initial values may be drawn as usual: the caller puts torch's default generator into a named state before and
+        restores it afterwards. Raises InputError if the model does not fit ``spec``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define build")
+
+
+# --- methods --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ClientUpdate:
+    """What arrives at the server: ``delta`` [P] is the client's weights after local training minus ``base_weights``."""
+
+    client: int
+    delta: Tensor
+    samples: int
+    dispatched_round: int
+    arrived_round: int
+    base_weights: Tensor
+    """[P], the weights the client was given."""
+    buffers: Mapping[str, Tensor] = field(default_factory=dict)
+    """The client's buffers after local training (batch-norm statistics); averaged apart, never compensated."""
+
+    @property
+    def staleness_rounds(self) -> int:
+        return self.arrived_round - self.dispatched_round
+
+
+@dataclass(frozen=True)
+class ServerView:
+    """All a method can see of a round. It holds no data set, no fresh update of a late client and no truth."""
+
+    round: int
+    """The round in progress, from 1."""
+    weights: Tensor
+    """[P], the global model at the start of the round (in ``refine``: after aggregation)."""
+    buffers: Mapping[str, Tensor]
+    model: FlatModel
+    training: LocalTraining
+    """The local program that every client runs."""
+    input_spec: InputSpec
+    generator: torch.Generator
+    """Named by (seed, purpose, round, client): drawing from it never disturbs another draw."""
+    staleness_rounds: int = 0
+    """In ``dispatch``: the delay with which the reply will arrive. In ``compensate``: the update's staleness."""
+
+
+class Compensated(NamedTuple):
+    """A compensated update: ``delta`` [P] and the weight it gets in the aggregation (FedAvg: the sample count)."""
+
+    delta: Tensor
+    weight: float
+    state: State
+    iterations: int = 0
+    """Inversion iterations spent on this update; 0 for methods that do not invert."""
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """One update as it enters the aggregation, after compensation."""
+
+    update: ClientUpdate
+    delta: Tensor
+    weight: float
+
+
+class Compensator:
+    """A method: explicit state and pure steps. Only what a subclass overrides differs from FedAvg.
+
+    Steps never change their arguments in place and draw only from ``view.generator``. Register the class with the hook
+    ``stalefl_compensators``.
+    """
+
+    summary: ClassVar[str] = ""
+    paper: ClassVar[str] = ""
+    Options: ClassVar[type[Options]] = Options
+    without_staleness: ClassVar[bool] = False
+    """True only for a reference that is simulated as if no client were late."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def init(self, view: ServerView) -> State:
+        """The state before the first round."""
+        return {}
+
+    def dispatch(self, client: int, view: ServerView, state: State) -> Tensor:
+        """The weights [P] sent to a client. Default: the current global weights."""
+        return view.weights
+
+    def compensate(self, update: ClientUpdate, view: ServerView, state: State) -> Compensated:
+        """Called for every update that arrives, fresh ones (staleness 0) first. Default: as it is, FedAvg weight."""
+        return Compensated(update.delta, float(update.samples), state)
+
+    def aggregate(self, contributions: Sequence[Contribution], view: ServerView, state: State) -> tuple[Tensor, State]:
+        """The next global weights [P]. Default: current weights plus the weighted mean of the deltas."""
+        total = sum(c.weight for c in contributions)
+        if total <= 0:
+            return view.weights, state
+        weights = view.weights.clone()
+        for c in contributions:
+            weights += (c.weight / total) * c.delta
+        return weights, state
+
+    def refine(self, weights: Tensor, view: ServerView, state: State) -> tuple[Tensor, State]:
+        """A last step at the server on the aggregated weights [P]. Default: identity."""
+        return weights, state
+
+
+# --- registration ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A name a plugin offers. ``target`` is the class, or ``"module:Class"`` to be imported when first used."""
+
+    name: str
+    target: type[Any] | str
