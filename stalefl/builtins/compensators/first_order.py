@@ -1,0 +1,36 @@
+"""first-order: a Taylor step from the old weights to the new ones.
+
+Paper: Zheng et al., "Asynchronous Stochastic Gradient Descent with Delay Compensation", ICML 2017 (DC-ASGD), Eqs. (1)
+and (2) of Wang and Gao, AAAI 2025: g(w_t) ~ g + lambda g * g * (w_t - w_base), elementwise.
+
+From gradients to updates: an update is the sum of many local steps, so its gradient form is g = -delta / step, with
+step = lr * local SGD steps / (1 - momentum), the length of the path per unit of gradient. Put in:
+delta(w_t) ~ delta - (lambda / step) * delta * delta * (w_t - w_base).
+
+Deviations: none from the formula; lambda 0.04 is the constant of DC-ASGD-c. (The published code of Wang and Gao puts
+lambda = 4 on the update itself, which is this lambda for one step of lr 0.01, but with the sign of the gradient form.)
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from stalefl.contracts import ClientUpdate, Compensated, Compensator, Options, ServerView, State
+
+
+class FirstOrderOptions(Options):
+    strength: float = Field(0.04, ge=0, description="lambda, the scale of the Hessian approximation g * g")
+
+
+class FirstOrder(Compensator):
+    summary = "first-order Taylor compensation with the Hessian approximated by g * g"
+    paper = "Zheng et al., ICML 2017"
+    Options = FirstOrderOptions
+    options: FirstOrderOptions
+
+    def compensate(self, update: ClientUpdate, view: ServerView, state: State) -> Compensated:
+        training = view.training
+        step = training.lr * training.steps(update.samples) / (1 - training.momentum)
+        drift = view.weights - update.base_weights
+        delta = update.delta - (self.options.strength / step) * update.delta.square() * drift
+        return Compensated(delta, float(update.samples), state)
