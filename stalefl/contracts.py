@@ -30,7 +30,7 @@ class Options(BaseModel):
     Give each field a default and a ``description``; both are shown by ``stalefl plugins show NAME``.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class InputError(ValueError):
@@ -155,7 +155,7 @@ class ServerView:
     round: int
     """The round in progress, from 1."""
     weights: Tensor
-    """[P], the global model at the start of the round (in ``refine``: after aggregation)."""
+    """[P], the global model at the start of the round, in every step."""
     buffers: Mapping[str, Tensor]
     model: FlatModel
     training: LocalTraining

@@ -6,13 +6,13 @@ class 5 late by 20 rounds.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 
 class Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class DataTable(Table):
@@ -39,7 +39,8 @@ class StalenessTable(Table):
     rounds: NonNegativeInt = Field(20, description="delay of the late clients' updates, in rounds")
     affected_class: NonNegativeInt = Field(5, description="the class whose holders are late, and that is reported")
     late: Literal["affected-class", "list", "random"] = Field(
-        "affected-class", description="late clients: those holding most of the affected class, a list, or a random share"
+        "affected-class",
+        description="late clients: those holding most of the affected class, a list, or a random share",
     )
     late_clients: NonNegativeInt = Field(5, description="how many clients are late (affected-class)")
     clients: tuple[NonNegativeInt, ...] = Field((), description="the late clients (list)")
@@ -58,7 +59,7 @@ class ModelTable(Table):
 
 
 class TrainingTable(Table):
-    clients_per_round: PositiveInt | float = Field(
+    clients_per_round: PositiveInt | Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="clients that take part in a round: a count, or a share above 0 and up to 1"
     )
     selection: Literal["random", "round-robin"] = Field("random", description="how they are chosen")

@@ -1,0 +1,69 @@
+"""What must hold between the keys of an experiment, as far as it can be told without the data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from stalefl.config.explain import Problem
+from stalefl.config.schema import Experiment
+
+LIST_METHODS = "`stalefl plugins --kind method` lists the methods"
+
+
+def conflicts(experiment: Experiment) -> Iterator[Problem]:
+    """What contradicts what, each put down to one key."""
+    yield from _late_clients(experiment)
+    yield from _clients_per_round(experiment)
+    yield from _methods(experiment)
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", experiment.run.device):
+        yield _at("run.device", f'= "{experiment.run.device}" is no device; valid: auto, cpu, cuda, cuda:N or mps')
+
+
+def _at(key: str, text: str) -> Problem:
+    return Problem(tuple(key.split(".")), f"{key} {text}")
+
+
+def _clients(experiment: Experiment) -> int | None:
+    """How many clients there are; a stored partition tells only when it is read."""
+    return None if experiment.partition.file else experiment.partition.clients
+
+
+def _late_clients(experiment: Experiment) -> Iterator[Problem]:
+    staleness, clients = experiment.staleness, _clients(experiment)
+    listed, key = staleness.clients, "staleness.clients"
+    if staleness.late == "list" and not listed:
+        yield _at(key, 'is empty; staleness.late = "list" needs the ids of the late clients')
+    if staleness.late != "list" and listed:
+        yield _at(key, f'is not used with staleness.late = "{staleness.late}"; set staleness.late = "list"')
+    if len(set(listed)) < len(listed):
+        yield _at(key, f"= {list(listed)} names a client twice")
+    if clients is None:
+        return
+    if listed and max(listed) >= clients:
+        yield _at(key, f"names client {max(listed)}; valid: 0 to {clients - 1} (partition.clients = {clients})")
+    if staleness.late == "affected-class" and staleness.late_clients > clients:
+        text = f"= {staleness.late_clients} is more than there are clients (partition.clients = {clients})"
+        yield _at("staleness.late_clients", text)
+
+
+def _clients_per_round(experiment: Experiment) -> Iterator[Problem]:
+    clients, count = _clients(experiment), experiment.training.clients_per_round
+    if clients is not None and isinstance(count, int) and count > clients:
+        text = f"= {count} is more than there are clients (partition.clients = {clients}); all of them: 1.0"
+        yield _at("training.clients_per_round", text)
+
+
+def _methods(experiment: Experiment) -> Iterator[Problem]:
+    name, options = experiment.method.name, experiment.method.options
+    if not name:
+        yield _at("method.name", f"is empty; {LIST_METHODS}")
+    if isinstance(name, str):
+        return
+    if len(set(name)) < len(name):
+        yield _at("method.name", f"= {list(name)} names a method twice")
+    for key, value in options.items():
+        if key not in name:
+            yield _at(f"method.options.{key}", f"belongs to no method of this comparison ({', '.join(name)})")
+        elif not isinstance(value, Mapping):
+            yield _at(f"method.options.{key}", f"is not a table; write [method.options.{key}]")
