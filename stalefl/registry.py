@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import entry_points
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import pluggy
 from pydantic import ValidationError
@@ -23,18 +23,17 @@ from stalefl import hookspecs
 from stalefl.config.explain import Key, first_of, keys_of, nearest, problems, validate
 from stalefl.contracts import Compensator, DatasetPlugin, Entry, InputError, ModelPlugin, Options
 
-Kind = Literal["dataset", "model", "method"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS = ("dataset", "model", "method")
 BUILTINS = "stalefl.builtins.plugin"
 SOURCE_OPTION = "source"
 """The option that the argument of a name fills: ``hf:cifar10`` is ``hf`` with source = "cifar10"."""
 
-_HOOKS: dict[Kind, str] = {
+_HOOKS = {
     "dataset": "stalefl_datasets",
     "model": "stalefl_models",
     "method": "stalefl_compensators",
 }
-_BASES: dict[Kind, type[Any]] = {"dataset": DatasetPlugin, "model": ModelPlugin, "method": Compensator}
+_BASES: dict[str, type[Any]] = {"dataset": DatasetPlugin, "model": ModelPlugin, "method": Compensator}
 _log = logging.getLogger(__name__)
 
 
@@ -50,7 +49,7 @@ class Plugin(NamedTuple):
 class Offer:
     """One name as one package offers it."""
 
-    kind: Kind
+    kind: str
     name: str
     target: type[Any] | str
     package: str
@@ -64,7 +63,7 @@ class Offer:
 class Description:
     """What ``stalefl plugins show`` prints."""
 
-    kind: Kind
+    kind: str
     name: str
     package: str
     version: str
@@ -77,7 +76,7 @@ class Registry:
     """Raises InputError if two of ``plugins`` offer one name of the same kind."""
 
     def __init__(self, plugins: Iterable[Plugin]) -> None:
-        self._offers: dict[tuple[Kind, str], Offer] = {}
+        self._offers: dict[tuple[str, str], Offer] = {}
         for offer in _offers(plugins):
             other = self._offers.setdefault((offer.kind, offer.name), offer)
             if other is not offer:
@@ -86,18 +85,20 @@ class Registry:
                     f"{offer.package} {offer.version}; uninstall one of them"
                 )
 
-    def names(self, kind: Kind) -> tuple[str, ...]:
+    def names(self, kind: str) -> tuple[str, ...]:
         """The names of one kind: the built-in ones as they are declared, then those of other packages."""
+        if kind not in KINDS:
+            raise InputError(f'unknown kind of plugin "{kind}"; {nearest(kind, KINDS)}')
         return tuple(name for offered, name in self._offers if offered == kind)
 
-    def offer(self, kind: Kind, name: str) -> Offer:
+    def offer(self, kind: str, name: str) -> Offer:
         """Who offers ``name``; of "hf:cifar10" only "hf" counts. Raises InputError for an unknown name."""
         plain = name.partition(":")[0]
         if offer := self._offers.get((kind, plain)):
             return offer
         raise InputError(f'unknown {kind} "{plain}"; {nearest(plain, self.names(kind))}')
 
-    def load(self, kind: Kind, name: str) -> type[Any]:
+    def load(self, kind: str, name: str) -> type[Any]:
         """Import the class behind ``name``. Raises InputError, naming the package, if it is missing or unfit."""
         offer = self.offer(kind, name)
         target = _imported(offer) if isinstance(offer.target, str) else offer.target
@@ -105,7 +106,7 @@ class Registry:
             raise InputError(f"{offer} cannot be used: {problem}")
         return target
 
-    def create(self, kind: Kind, name: str, options: Mapping[str, Any] | None = None) -> Any:
+    def create(self, kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
         """The plugin's object with its options validated. Raises InputError that names the option and what is valid."""
         schema = self.load(kind, name)
         _, colon, argument = name.partition(":")
@@ -118,7 +119,7 @@ class Registry:
             found = problems(error, schema.Options, values)
             raise InputError(f'options of {kind} "{name}": {first_of(found)}') from error
 
-    def describe(self, kind: Kind, name: str) -> Description:
+    def describe(self, kind: str, name: str) -> Description:
         """Package, paper, summary and options of ``name``. Imports its class; raises InputError as ``load`` does."""
         offer, target = self.offer(kind, name), self.load(kind, name)
         options = keys_of(target.Options)

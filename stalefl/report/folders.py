@@ -86,7 +86,7 @@ class RunFolder:
         return [self._parse_line(number, line) for number, line in enumerate(whole_lines, start=1)]
 
     def truncate_rounds(self, after_round: int) -> None:
-        """Drop the lines after ``after_round`` and a half-written one. Raises InputError if earlier rounds are missing."""
+        """Drop the lines after ``after_round`` and a half-written one. InputError if earlier ones are missing."""
         kept = [record for record in self.read_rounds() if record["round"] <= after_round]
         if [record["round"] for record in kept] != list(range(1, after_round + 1)):
             raise InputError(
@@ -230,23 +230,27 @@ def _remove_files(path: Path, names: Iterable[str]) -> None:
 # --- JSON -----------------------------------------------------------------------------------------------------------
 
 
-def without_nan(value: Any) -> Any:
-    """NaN and infinities, which JSON does not have, become None."""
+def plain(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """``facts`` as JSON gives them back: NaN and infinities, which it does not have, become None."""
+    return {key: _plain_value(value) for key, value in facts.items()}
+
+
+def _plain_value(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: without_nan(item) for key, item in value.items()}
+        return plain(value)
     if isinstance(value, (list, tuple)):
-        return [without_nan(item) for item in value]
+        return [_plain_value(item) for item in value]
     return value
 
 
 def _json_line(record: Mapping[str, Any]) -> bytes:
-    return json.dumps(without_nan(record), allow_nan=False).encode() + b"\n"
+    return json.dumps(plain(record), allow_nan=False).encode() + b"\n"
 
 
-def _json_document(value: Any) -> bytes:
-    return json.dumps(without_nan(value), allow_nan=False, indent=2).encode() + b"\n"
+def _json_document(facts: Mapping[str, Any]) -> bytes:
+    return json.dumps(plain(facts), allow_nan=False, indent=2).encode() + b"\n"
 
 
 def _read_json(path: Path) -> dict[str, Any]:

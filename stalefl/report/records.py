@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import stalefl
 from stalefl.report import metrics
-from stalefl.report.folders import SCHEMA, ComparisonFolder, RunFolder, find_runs, without_nan
+from stalefl.report.folders import SCHEMA, ComparisonFolder, RunFolder, find_runs, plain
 
 if TYPE_CHECKING:
     from stalefl.training.evaluation import Evaluation
@@ -53,7 +53,7 @@ def round_record(
     }
     if oracle:
         record |= {"estimate_error": estimate_error, "stale_error": stale_error}
-    return without_nan(record)
+    return plain(record)
 
 
 def _accuracies(evaluation: Evaluation | None, affected_class: int) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def run_result(
         "client_seconds": math.fsum(record["client_seconds"] for record in records),
         "wall_seconds": wall_seconds,
     }
-    return without_nan(result)
+    return plain(result)
 
 
 def _figures(record: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -67,13 +66,13 @@ def channel_statistics(
 
 
 def decode_image(source: Any, mode: str, size: int) -> Pixels:
-    """An image file or its bytes -> [C, H, W]; with ``size`` > 0 resized and centre-cropped to size x size.
+    """An image file (path or open) -> [C, H, W]; with ``size`` > 0 resized and centre-cropped to size x size.
 
     Raises OSError (of which PIL's errors are) if it cannot be decoded.
     """
     from PIL import Image, ImageOps
 
-    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as opened:
+    with Image.open(source) as opened:
         image = opened.convert(mode)
     if size:
         image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)

@@ -1,0 +1,82 @@
+"""All subcommands in one app, and what becomes of their errors: one line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+import stalefl
+from stalefl.cli import plugins
+from stalefl.cli.evaluate import evaluate_command
+from stalefl.cli.partition import partition_command
+from stalefl.cli.simulate import simulate_command
+from stalefl.contracts import InputError
+
+OK, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+# Newer releases of typer carry their own copy of click, older ones depend on it: this is the base class of either.
+UsageError = typer.BadParameter.__mro__[1]
+
+app = typer.Typer(name="stalefl", add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stalefl {stalefl.__version__}")
+        raise typer.Exit()
+
+
+@app.callback(invoke_without_command=True)
+def stalefl_command(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Federated learning with late clients: simulate staleness and repair stale updates.
+
+    Example: stalefl simulate
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+app.command("partition")(partition_command)
+app.command("simulate")(simulate_command)
+app.command("evaluate")(evaluate_command)
+app.add_typer(plugins.app, name="plugins")
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (default: that of the process) and return its exit code."""
+    try:
+        code = get_command(app).main(args=arguments, prog_name="stalefl", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except InputError as error:
+        return _fail(str(error), BAD_INPUT)
+    except UsageError as error:
+        return _fail(_usage_text(error), BAD_INPUT)
+    except OSError as error:
+        return _fail(f"{error.filename or 'files'}: {error.strerror or error}", BAD_INPUT)
+    except Exception as error:
+        return _fail(f"a bug in stalefl or a plugin: {type(error).__name__}: {error} (-v shows where)", FAILURE)
+    return code if isinstance(code, int) else OK
+
+
+def _fail(message: str, code: int) -> int:
+    if logging.getLogger(stalefl.__name__).isEnabledFor(logging.DEBUG):
+        traceback.print_exc()
+    typer.echo(f"error: {' '.join(message.split())}", err=True)
+    return code
+
+
+def _usage_text(error: BaseException) -> str:
+    """A usage error's message and where help is."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "stalefl"
+    return f"{error.format_message()} See: {command} --help"  # type: ignore[attr-defined]

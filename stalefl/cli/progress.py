@@ -1,0 +1,130 @@
+"""Progress of the runs of a simulation: bars on a terminal, plain lines elsewhere, with the time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class Display(Protocol):
+    """Shows how far each run is. Used as a context manager; ``advance`` is called after each round of a run."""
+
+    def __enter__(self) -> Display: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def advance(self, run: int, record: dict[str, Any]) -> None: ...
+
+
+def make_display(console: Console, labels: Sequence[str], rounds: int, affected_class: int, quiet: bool) -> Display:
+    if quiet:
+        return Silent()
+    if console.is_terminal:
+        return Bars(console, labels, rounds, affected_class)
+    return Lines(console, labels, rounds, affected_class)
+
+
+class Silent:
+    def __enter__(self) -> Silent:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def advance(self, run: int, record: dict[str, Any]) -> None:
+        pass
+
+
+class Bars:
+    """One bar for each run under way and one for all of them."""
+
+    def __init__(self, console: Console, labels: Sequence[str], rounds: int, affected_class: int) -> None:
+        self.labels, self.rounds, self.affected_class = labels, rounds, affected_class
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self.bars: dict[int, Any] = {}
+        self.total = self.progress.add_task("all runs", total=rounds * len(labels), note="")
+        self.begin: dict[int, int] = {}
+
+    def __enter__(self) -> Bars:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.progress.stop()
+
+    def advance(self, run: int, record: dict[str, Any]) -> None:
+        if run not in self.bars:
+            self.bars[run] = self.progress.add_task(self.labels[run], total=self.rounds, note="")
+            # Rounds that a resumed run had behind it count as done.
+            self.progress.advance(self.total, record["round"] - 1)
+        self.progress.update(self.bars[run], completed=record["round"])
+        if note := accuracy_note(record, self.affected_class):
+            self.progress.update(self.bars[run], note=note)
+        self.progress.advance(self.total)
+        if record["round"] == self.rounds:
+            self.progress.update(self.bars[run], visible=len(self.labels) <= 8)
+
+
+class Lines:
+    """A line for each tenth of a run, for logs and pipes."""
+
+    def __init__(self, console: Console, labels: Sequence[str], rounds: int, affected_class: int) -> None:
+        self.console, self.labels, self.rounds, self.affected_class = console, labels, rounds, affected_class
+        self.began = time.monotonic()
+        self.first_seen: dict[int, tuple[int, float]] = {}
+        self.done_rounds = 0
+        self.skipped_rounds = 0
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def advance(self, run: int, record: dict[str, Any]) -> None:
+        now, t = time.monotonic(), record["round"]
+        if run not in self.first_seen:
+            self.first_seen[run] = (t - 1, self.began if not self.first_seen else now)
+            self.skipped_rounds += t - 1
+        self.done_rounds += 1
+        tenth = max(1, self.rounds // 10)
+        if t % tenth and t != self.rounds:
+            return
+        start, since = self.first_seen[run]
+        run_left = (now - since) / (t - start) * (self.rounds - t)
+        total = self.rounds * len(self.labels) - self.skipped_rounds
+        all_left = (now - self.began) / self.done_rounds * (total - self.done_rounds)
+        parts = [f"{self.labels[run]}: round {t}/{self.rounds}", accuracy_note(record, self.affected_class)]
+        parts += [f"{duration(run_left)} left"] if t < self.rounds else ["done"]
+        parts += [f"all runs {duration(all_left)} left"] if len(self.labels) > 1 else []
+        self.console.print(", ".join(filter(None, parts)), highlight=False, soft_wrap=True)
+
+
+def accuracy_note(record: dict[str, Any], affected_class: int) -> str:
+    if record["accuracy"] is None:
+        return ""
+    affected = record["affected_class_accuracy"]
+    late = "" if affected is None else f", class {affected_class} {affected:.3f}"
+    return f"accuracy {record['accuracy']:.3f}{late}"
+
+
+def duration(seconds: float) -> str:
+    """``75`` -> ``1 min 15 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

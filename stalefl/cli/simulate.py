@@ -1,0 +1,249 @@
+"""``stalefl simulate``: run an experiment, or compare methods on identical data, delays and initial weights."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stalefl.cli.common import (
+    DataDirOption,
+    DeviceOption,
+    DownloadOption,
+    ForceOption,
+    JsonOption,
+    QuietOption,
+    VerboseOption,
+)
+
+if TYPE_CHECKING:
+    from stalefl.comparison import Stop, Task
+    from stalefl.config.schema import Experiment
+    from stalefl.contracts import DataContext
+
+DEMO_METHODS = ("unstale", "unweighted", "weighted", "inversion")
+DEMO_SEEDS = 3
+INTERRUPTED = 130
+
+
+def simulate_command(
+    experiment: Annotated[
+        Path | None, typer.Argument(help="Experiment file (TOML). Without one: the embedded digits data.")
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option("--method", help="Method to run; repeat it to compare several.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Data set, as data.dataset.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model, as model.name.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Rounds to simulate, as run.rounds.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Root of every random draw, as run.seed.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Repeat with this many seeds, as run.seeds.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Override a key of the experiment: TABLE.KEY=VALUE.")
+    ] = None,
+    oracle: Annotated[bool, typer.Option("--oracle", help="Also measure the true estimation errors.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for the records. Default: a new one below runs/.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on where the run or comparison in this folder stopped.")] = None,
+    force: ForceOption = False,
+    jobs: Annotated[int | None, typer.Option(help="Runs at the same time, as run.jobs; 0 = as many as cores.")] = None,
+    device: DeviceOption = None,
+    data_dir: DataDirOption = None,
+    download: DownloadOption = False,
+    json_output: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Simulate federated learning in which some clients are late.
+
+    With nothing named it compares unstale, unweighted, weighted and inversion on the embedded digits with 3 seeds.
+    Flags win over --set, --set over the file, the file over the defaults.
+
+    Example: stalefl simulate --method unweighted --method inversion --seeds 3 --out runs/late
+    """
+    from stalefl import comparison
+    from stalefl.cli.common import data_context, set_up_logging
+    from stalefl.contracts import InputError
+
+    set_up_logging(quiet, verbose)
+    context = data_context(data_dir, download)
+    flags = {
+        "data": {"dataset": dataset},
+        "model": {"name": model},
+        "method": {"name": _one_or_several(method)},
+        "evaluation": {"oracle": oracle or None},
+        "run": {"rounds": rounds, "seed": seed, "seeds": seeds, "device": device, "jobs": jobs},
+    }
+    if resume is not None:
+        named = [experiment, method, dataset, model, seed, seeds, settings, out]
+        if force or oracle or any(value is not None for value in named):
+            raise InputError("--resume takes its settings from the folder; valid beside it: --rounds, --jobs, --device")
+        tasks, place, jobs = _resumed(resume, _given(flags), context)
+    else:
+        loaded = _load(experiment, settings or [], _given(flags), compare_by_default=not method)
+        place = out or _new_place(experiment, loaded)
+        tasks, jobs = _fresh(loaded, place, force, context), loaded.run.jobs
+
+    stop = comparison.new_stop()
+    results = _run(tasks, jobs, stop, quiet)
+    finished = [result for result in results if result is not None]
+    if len(finished) < len(tasks):
+        typer.echo(f"stopped; go on with: stalefl simulate --resume {place}", err=True)
+        raise typer.Exit(INTERRUPTED)
+    _report(tasks, finished, place, json_output, quiet)
+
+
+# --- what to run ----------------------------------------------------------------------------------------------------
+
+
+def _one_or_several(methods: list[str] | None) -> str | list[str] | None:
+    return methods[0] if methods and len(methods) == 1 else methods
+
+
+def _given(flags: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The flags that the user set."""
+    given = {table: {k: v for k, v in keys.items() if v is not None} for table, keys in flags.items()}
+    return {table: keys for table, keys in given.items() if keys}
+
+
+def _load(
+    file: Path | None, settings: Sequence[str], flags: dict[str, dict[str, Any]], compare_by_default: bool
+) -> Experiment:
+    from stalefl.config.loading import load_experiment
+
+    if file is None and compare_by_default and not any(s.strip().startswith("method.name") for s in settings):
+        flags = {**flags, "method": {"name": list(DEMO_METHODS)}, "run": {"seeds": DEMO_SEEDS, **flags.get("run", {})}}
+    return load_experiment(file, settings, flags)
+
+
+def _new_place(file: Path | None, experiment: Experiment) -> Path:
+    name = file.stem if file else experiment.data.dataset.replace(":", "-").replace("/", "-")
+    return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _fresh(experiment: Experiment, place: Path, force: bool, context: DataContext) -> list[Task]:
+    """The runs of an experiment, checked before the first folder is made."""
+    from stalefl import comparison
+    from stalefl.config.loading import experiment_to_toml, method_names
+    from stalefl.report.folders import ComparisonFolder, RunFolder
+
+    singles = comparison.single_runs(experiment)
+    comparison.check(singles, context)
+    if len(singles) == 1:
+        RunFolder.create(place, force).write_config(experiment_to_toml(singles[0]))
+        return [comparison.Task(singles[0], place, context, resume=True)]
+    seeds = range(experiment.run.seed, experiment.run.seed + experiment.run.seeds)
+    folder = ComparisonFolder.create(place, method_names(experiment.method), list(seeds), force)
+    folder.write_config(experiment_to_toml(experiment))
+    return [
+        comparison.Task(single, folder.run_path(str(single.method.name), single.run.seed), context)
+        for single in singles
+    ]
+
+
+def _resumed(place: Path, flags: dict[str, dict[str, Any]], context: DataContext) -> tuple[list[Task], Path, int]:
+    from stalefl import comparison
+    from stalefl.config.loading import load_experiment
+    from stalefl.report.folders import ComparisonFolder, RunFolder
+
+    several = ComparisonFolder.is_one(place)
+    config = ComparisonFolder(place).config if several else RunFolder.open(place).config
+    experiment = load_experiment(config, flags=flags)
+    singles = comparison.single_runs(experiment)
+    comparison.check(singles, context)
+    folder = ComparisonFolder(place)
+    return (
+        [
+            comparison.Task(
+                single,
+                folder.run_path(str(single.method.name), single.run.seed) if several else place,
+                context,
+                resume=True,
+            )
+            for single in singles
+        ],
+        place,
+        experiment.run.jobs,
+    )
+
+
+# --- running --------------------------------------------------------------------------------------------------------
+
+
+def _run(tasks: list[Task], jobs: int, stop: Stop, quiet: bool) -> list[dict[str, Any] | None]:
+    from stalefl import comparison
+    from stalefl.cli.common import console
+    from stalefl.cli.progress import make_display
+
+    first = tasks[0].experiment
+    labels = [task.label for task in tasks]
+    display = make_display(
+        console(stderr=True), labels, first.run.rounds, first.staleness.affected_class, quiet
+    )
+    with _stop_on_interrupt(stop), display:
+        return comparison.run_tasks(tasks, jobs, display.advance, stop)
+
+
+@contextmanager
+def _stop_on_interrupt(stop: Stop) -> Iterator[None]:
+    """The first Ctrl-C lets every run finish its round and save; the second ends at once, back to the last save."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        typer.echo("stopping after this round (Ctrl-C again: at once) ...", err=True)
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+# --- what came out --------------------------------------------------------------------------------------------------
+
+
+def _report(
+    tasks: Sequence[Task], results: Sequence[dict[str, Any]], place: Path, json_output: bool, quiet: bool
+) -> None:
+    from stalefl.cli.common import console, print_json
+    from stalefl.report.folders import ComparisonFolder
+    from stalefl.report.tables import comparison_table, summary
+
+    picture = _draw(tasks, results, place)
+    overview = summary(results)
+    if len(tasks) > 1:
+        ComparisonFolder(place).write_summary(overview)
+    if json_output:
+        print_json(results[0] if len(tasks) == 1 else {"schema": 1, "runs": list(results), "summary": overview})
+    elif not quiet:
+        screen = console()
+        screen.print(comparison_table(results))
+        screen.print(f"records: {place}", highlight=False, soft_wrap=True)
+        screen.print(f"picture: {picture}", highlight=False, soft_wrap=True)
+
+
+def _draw(tasks: Sequence[Task], results: Sequence[dict[str, Any]], place: Path) -> Path:
+    from stalefl.report.folders import RunFolder
+    from stalefl.report.plots import draw_curves
+
+    runs: dict[str, list[list[dict[str, Any]]]] = {}
+    for task in tasks:
+        runs.setdefault(str(task.experiment.method.name), []).append(RunFolder(task.path).read_rounds())
+    experiment = tasks[0].experiment
+    path = place / "curves.png"
+    draw_curves(
+        runs,
+        path,
+        title=f"{experiment.data.dataset}, {experiment.model.name}",
+        first_late_round=results[0]["first_late_round"],
+        staleness_rounds=experiment.staleness.rounds,
+        affected_class=experiment.staleness.affected_class,
+    )
+    return path

@@ -1,0 +1,137 @@
+"""Several runs of one experiment, side by side in processes of their own: methods and seeds on identical partitions,
+delays and initial weights."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty
+from typing import Any, Protocol
+
+from stalefl.config.loading import method_names, single_run
+from stalefl.config.schema import Experiment
+from stalefl.contracts import DataContext
+from stalefl.devices import resolve_device
+from stalefl.experiment import build_run, execute
+from stalefl.report.folders import RunFolder
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run to be done: its experiment (one method, one seed) and the folder it writes."""
+
+    experiment: Experiment
+    path: Path
+    context: DataContext
+    resume: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"{self.experiment.method.name} seed {self.experiment.run.seed}"
+
+
+class Stop(Protocol):
+    """A flag that asks the runs to end after their current round."""
+
+    def is_set(self) -> bool: ...
+    def set(self) -> None: ...
+
+
+OnRound = Callable[[int, dict[str, Any]], None]
+"""Called with the task's index and the record of the round it has finished."""
+
+
+def single_runs(experiment: Experiment) -> list[Experiment]:
+    """The runs of a comparison: every method with every seed, a seed's methods side by side."""
+    first = experiment.run.seed
+    return [
+        single_run(experiment, name, seed)
+        for seed in range(first, first + experiment.run.seeds)
+        for name in method_names(experiment.method)
+    ]
+
+
+def check(experiments: Sequence[Experiment], context: DataContext) -> None:
+    """Build each method once, with the data, before anything is written. Raises InputError."""
+    seen = set()
+    for experiment in experiments:
+        if experiment.method.name not in seen:
+            seen.add(experiment.method.name)
+            build_run(experiment, context)
+
+
+def run_task(task: Task, on_round: Callable[[dict[str, Any]], None], should_stop: Callable[[], bool]) -> Any:
+    """The result of the run, or None if it was stopped."""
+    run = build_run(task.experiment, task.context)
+    known = task.resume and (task.path / "rounds.jsonl").exists()
+    folder = RunFolder(task.path) if known else RunFolder.create(task.path, force=task.resume)
+    return execute(run, folder, resume=known, on_round=on_round, should_stop=should_stop)
+
+
+def run_tasks(tasks: Sequence[Task], jobs: int, on_round: OnRound, stop: Stop) -> list[dict[str, Any] | None]:
+    """Results in the order of ``tasks``, None for runs that were stopped. ``jobs`` 0 fills the machine's cores."""
+    jobs = jobs or _fitting_jobs(tasks)
+    if min(jobs, len(tasks)) == 1:
+        results = []
+        for index, task in enumerate(tasks):
+            done = None if stop.is_set() else run_task(task, lambda r, i=index: on_round(i, r), stop.is_set)
+            results.append(done)
+        return results
+    return _run_in_processes(tasks, min(jobs, len(tasks)), on_round, stop)
+
+
+def _fitting_jobs(tasks: Sequence[Task]) -> int:
+    run = tasks[0].experiment.run
+    if resolve_device(run.device).type != "cpu":
+        return 1
+    return max(1, (os.cpu_count() or 1) // run.threads)
+
+
+def _run_in_processes(tasks: Sequence[Task], jobs: int, on_round: OnRound, stop: Stop) -> list[dict[str, Any] | None]:
+    # Not fork: torch's thread pools do not survive it.
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager:
+        events, stop_workers = manager.Queue(), manager.Event()
+        with ProcessPoolExecutor(jobs, mp_context=context, initializer=_ignore_interrupts) as pool:
+            futures: list[Future[Any]] = [
+                pool.submit(_work, index, task, events, stop_workers) for index, task in enumerate(tasks)
+            ]
+            pending = set(futures)
+            while pending:
+                if stop.is_set():
+                    stop_workers.set()
+                done, pending = wait(pending, timeout=0.1, return_when=FIRST_COMPLETED)
+                _drain(events, on_round)
+                if any(future.exception() for future in done):
+                    stop_workers.set()
+            _drain(events, on_round)
+            return [future.result() for future in futures]
+
+
+def _work(index: int, task: Task, events: Any, stop: Any) -> dict[str, Any] | None:
+    if stop.is_set():
+        return None
+    return run_task(task, lambda record: events.put((index, record)), stop.is_set)  # type: ignore[no-any-return]
+
+
+def _drain(events: Any, on_round: OnRound) -> None:
+    try:
+        while True:
+            on_round(*events.get_nowait())
+    except Empty:
+        pass
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C reaches every process of the terminal; only the parent answers it, by asking the workers to stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def new_stop() -> Stop:
+    return threading.Event()

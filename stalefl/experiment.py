@@ -1,0 +1,197 @@
+"""The composition root: an experiment's tables -> objects -> run -> records."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from stalefl.config.loading import experiment_to_toml, load_experiment
+from stalefl.config.schema import Experiment, TrainingTable
+from stalefl.contracts import DataContext, Dataset, InputError
+from stalefl.data.federated import FederatedData
+from stalefl.data.partition import Partition
+from stalefl.data.partition_file import save_partition
+from stalefl.data.setup import partition_meta, prepare_partition
+from stalefl.devices import resolve_device
+from stalefl.registry import load_registry
+from stalefl.report.folders import RunFolder
+from stalefl.report.records import environment, round_record, run_result
+from stalefl.seeds import named_generator
+from stalefl.simulation import engine
+from stalefl.simulation.staleness import Job, client_delays, draw_participants, first_late_round, plan_jobs
+from stalefl.storage import save_weights
+from stalefl.training.evaluation import evaluate
+from stalefl.training.local_update import LocalTraining
+from stalefl.training.model import build_flat_model
+
+
+@dataclass(frozen=True)
+class Run:
+    """The objects of one run: one method, one seed."""
+
+    experiment: Experiment
+    dataset: Dataset
+    partition: Partition
+    late_clients: tuple[int, ...]
+    first_late_round: int | None
+    simulation: engine.Simulation
+    start: engine.SimulationState
+
+
+def build_run(experiment: Experiment, context: DataContext) -> Run:
+    """Everything a run needs, before anything is written. Raises InputError for whatever cannot work."""
+    registry = load_registry()
+    seed = experiment.run.seed
+    method = registry.create("method", str(experiment.method.name), experiment.method.options)
+    device = resolve_device(experiment.run.device)
+    dataset = registry.create("dataset", experiment.data.dataset, experiment.data.options).load(context)
+    if experiment.staleness.affected_class >= dataset.spec.classes:
+        raise InputError(
+            f"staleness.affected_class = {experiment.staleness.affected_class}: {dataset.name} has classes "
+            f"0 to {dataset.spec.classes - 1}"
+        )
+    partition, late_clients = prepare_partition(dataset, experiment.partition, experiment.staleness, seed)
+    plugin = registry.create("model", experiment.model.name, experiment.model.options)
+    model, weights, buffers = build_flat_model(plugin, dataset.spec, named_generator(seed, "initial-weights"), device)
+    late_jobs = _plan(experiment, partition.clients, client_delays(experiment.staleness, late_clients))
+    simulation = engine.Simulation(
+        model=model,
+        method=method,
+        data=FederatedData(dataset, partition, device),
+        input_spec=dataset.spec,
+        training=local_training(experiment.training),
+        jobs=_plan(experiment, partition.clients, {}) if method.without_staleness else late_jobs,
+        seed=seed,
+        oracle=experiment.evaluation.oracle,
+    )
+    start = engine.start(simulation, weights, buffers)
+    return Run(experiment, dataset, partition, late_clients, first_late_round(late_jobs), simulation, start)
+
+
+def local_training(table: TrainingTable) -> LocalTraining:
+    return LocalTraining(
+        local_epochs=table.local_epochs,
+        batch_size=table.batch_size,
+        lr=table.lr,
+        momentum=table.momentum,
+        weight_decay=table.weight_decay,
+        nesterov=table.nesterov,
+    )
+
+
+def _plan(experiment: Experiment, clients: int, delays_rounds: Mapping[int, int]) -> list[Job]:
+    """Planned past the last round, so that a run resumed with more rounds has sent what it will then need."""
+    horizon = experiment.run.rounds + max(delays_rounds.values(), default=0)
+    participants = [
+        draw_participants(experiment.training, clients, t, experiment.run.seed) for t in range(1, horizon + 1)
+    ]
+    staleness = experiment.staleness
+    return plan_jobs(participants, delays_rounds, pipeline=staleness.pipeline, early_rounds=staleness.early_rounds)
+
+
+OnRound = Callable[[dict[str, Any]], None]
+ShouldStop = Callable[[], bool]
+
+
+def execute(
+    run: Run,
+    folder: RunFolder,
+    *,
+    resume: bool = False,
+    on_round: OnRound = lambda record: None,
+    should_stop: ShouldStop = lambda: False,
+) -> dict[str, Any] | None:
+    """Run to the last round and write the records; None if stopped before, with a checkpoint to go on from.
+
+    The records of a resumed run are those of an uninterrupted one, bit for bit, but for the seconds.
+    """
+    experiment = run.experiment
+    torch.set_num_threads(experiment.run.threads)
+    state, seconds_before = (_restore(run, folder) if resume else None) or (run.start, 0.0)
+    folder.truncate_rounds(after_round=state.round)
+    _write_settings(run, folder)
+    began = time.perf_counter() - seconds_before
+    stopped = False
+    for state, facts in engine.rounds(run.simulation, state, experiment.run.rounds):
+        record = _record(run, state, facts)
+        folder.append_round(record)
+        on_round(record)
+        stopped = should_stop() and state.round < experiment.run.rounds
+        if stopped or state.round % experiment.run.checkpoint_every_rounds == 0:
+            _save(folder, state, time.perf_counter() - began)
+        if stopped:
+            return None
+    _save(folder, state, time.perf_counter() - began)
+    save_weights(folder.weights, {**run.simulation.model.layout.to_named(state.weights), **state.buffers})
+    result = run_result(
+        method=str(experiment.method.name),
+        dataset=experiment.data.dataset,
+        model=experiment.model.name,
+        seed=experiment.run.seed,
+        records=folder.read_rounds(),
+        target_accuracy=experiment.evaluation.target_accuracy,
+        first_late_round=run.first_late_round,
+        wall_seconds=time.perf_counter() - began,
+    )
+    folder.write_result(result)
+    return result
+
+
+def reopen(folder: RunFolder) -> Experiment:
+    """The experiment that a run folder holds."""
+    return load_experiment(folder.config)
+
+
+def _restore(run: Run, folder: RunFolder) -> tuple[engine.SimulationState, float] | None:
+    """The last checkpoint and the seconds spent until then; None if the run was stopped before its first one."""
+    if not folder.checkpoint.exists():
+        return None
+    tree = folder.load_checkpoint()
+    state = engine.SimulationState.from_tree(_to_device(tree["simulation"], run.simulation.model.device))
+    return state, tree["seconds"]
+
+
+def _save(folder: RunFolder, state: engine.SimulationState, seconds: float) -> None:
+    folder.save_checkpoint({"simulation": state.to_tree(), "seconds": seconds})
+
+
+def _to_device(tree: Any, device: torch.device) -> Any:
+    if isinstance(tree, torch.Tensor):
+        return tree.to(device)
+    if isinstance(tree, dict):
+        return {key: _to_device(value, device) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(_to_device(value, device) for value in tree)
+    return tree
+
+
+def _write_settings(run: Run, folder: RunFolder) -> None:
+    experiment = run.experiment
+    folder.write_config(experiment_to_toml(experiment))
+    folder.write_environment(environment(str(run.simulation.model.device), experiment.run.threads))
+    meta = partition_meta(run.dataset, experiment.partition, experiment.staleness, experiment.run.seed)
+    save_partition(folder.partition, run.partition, run.late_clients, meta)
+
+
+def _record(run: Run, state: engine.SimulationState, facts: engine.RoundFacts) -> dict[str, Any]:
+    settings = run.experiment.evaluation
+    due = facts.round % settings.every_rounds == 0 or facts.round == run.experiment.run.rounds
+    model = run.simulation.model
+    return round_record(
+        round=facts.round,
+        participants=facts.participants,
+        staleness_rounds=facts.staleness_rounds,
+        rejected_updates=len(facts.rejected),
+        server_seconds=facts.server_seconds,
+        client_seconds=facts.client_seconds,
+        affected_class=run.experiment.staleness.affected_class,
+        evaluation=evaluate(model, state.weights, state.buffers, run.dataset.test) if due else None,
+        inversion_iterations=facts.inversion_iterations,
+        oracle=settings.oracle,
+        estimate_error=asdict(facts.estimate_error) if facts.estimate_error else None,
+        stale_error=asdict(facts.stale_error) if facts.stale_error else None,
+    )

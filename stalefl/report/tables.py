@@ -1,0 +1,155 @@
+"""A comparison of methods as a table for the terminal, as Markdown and as JSON. Its input are the ``result.json``
+documents of the runs: one or more methods, each with one or more seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from stalefl.report.folders import SCHEMA
+from stalefl.report.metrics import ACCURACIES, AFFECTED, OVERALL, Spread, mean_and_spread
+
+Result = Mapping[str, Any]
+REFERENCES = ("unstale",)
+"""Methods that show what is possible without staleness; they do not compete."""
+MISSING = "–"
+SHORT_HEADERS = ("affected\nafter late", "affected\nlast 10", "overall\nafter late", "overall\nlast 10")
+LONG_HEADERS = (
+    "affected class, after the first late update",
+    "affected class, last 10 rounds",
+    "overall, after the first late update",
+    "overall, last 10 rounds",
+)
+LEGEND = (
+    "Accuracy on the affected class and overall: mean from the first late update on, and of the last 10 evaluated "
+    "rounds. Mean ± standard deviation over seeds."
+)
+SECONDS = ("server_seconds", "client_seconds", "wall_seconds")
+
+
+def comparison_table(results: Sequence[Result], references: Collection[str] = REFERENCES) -> Table:
+    """One row per method, mean ± spread over seeds, the best method that is no reference in bold."""
+    caption = "\n".join(filter(None, [LEGEND, _notes(results)]))
+    table = Table(title=_title(results), caption=caption, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("method", no_wrap=True)
+    for header in [*SHORT_HEADERS, f"rounds\nto {_target(results):g}", "server\nseconds"]:
+        table.add_column(header, justify="right")
+    best = best_method(results, references)
+    for method, runs in _by_method(results).items():
+        cells = [cell.replace(" ± ", "±") for cell in _cells(runs)]
+        table.add_row(method, *cells, style="bold" if method == best else None)
+    return table
+
+
+def comparison_markdown(results: Sequence[Result], references: Collection[str] = REFERENCES) -> str:
+    """The same table as GitHub-flavoured Markdown, ending in a newline."""
+    headers = ["method", *LONG_HEADERS, f"rounds to {_target(results):g} (affected class)", "server seconds"]
+    best = best_method(results, references)
+    rows = [[method, *_cells(runs)] for method, runs in _by_method(results).items()]
+    rows = [[f"**{cell}**" for cell in row] if row[0] == best else row for row in rows]
+    lines = [headers, ["---", *["---:"] * (len(headers) - 1)], *rows]
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    notes = _notes(results)
+    return f"{table}\n{notes}\n" if notes else table
+
+
+def summary(results: Sequence[Result], references: Collection[str] = REFERENCES) -> dict[str, Any]:
+    """``summary.json``: the table's figures as ``{"mean", "spread"}``, and each method's seeds."""
+    methods = {method: _method_summary(runs) for method, runs in _by_method(results).items()}
+    return {"schema": SCHEMA, "best": best_method(results, references), "methods": methods}
+
+
+def best_method(results: Sequence[Result], references: Collection[str] = REFERENCES) -> str | None:
+    """The method with the highest affected-class accuracy after the first late update (overall accuracy where the
+    affected class was not measured), references left out."""
+    scores = {
+        method: [_spread(runs, "mean_after_first_late", key).mean for key in (AFFECTED, OVERALL)]
+        for method, runs in _by_method(results).items()
+        if method not in references
+    }
+    ranks = {method: tuple(-1.0 if s is None else s for s in score) for method, score in scores.items()}
+    return max(ranks, key=lambda method: ranks[method]) if len(ranks) > 1 else None
+
+
+def _by_method(results: Iterable[Result]) -> dict[str, list[Result]]:
+    """Runs by method, methods in the order in which they first occur."""
+    grouped: dict[str, list[Result]] = {}
+    for result in results:
+        grouped.setdefault(result["method"], []).append(result)
+    return grouped
+
+
+def _spread(runs: Sequence[Result], *keys: str) -> Spread:
+    values: list[Any] = list(runs)
+    for key in keys:
+        values = [value[key] for value in values]
+    return mean_and_spread(values)
+
+
+def _target(results: Sequence[Result]) -> float:
+    return float(results[0]["rounds_to_target"]["target"])
+
+
+def _cells(runs: Sequence[Result]) -> list[str]:
+    accuracies = [(period, key) for key in (AFFECTED, OVERALL) for period in ("mean_after_first_late", "last_10")]
+    return [
+        *(_text(_spread(runs, *keys), 3) for keys in accuracies),
+        _rounds_text(runs),
+        _text(_spread(runs, "server_seconds"), 1),
+    ]
+
+
+def _text(value: Spread, digits: int) -> str:
+    if value.mean is None:
+        return MISSING
+    mean = f"{value.mean:.{digits}f}"
+    return mean if value.spread is None else f"{mean} ± {value.spread:.{digits}f}"
+
+
+def _rounds_text(runs: Sequence[Result]) -> str:
+    """Mean ± spread if every seed reached the target, else how many did."""
+    reached = sum(run["rounds_to_target"][AFFECTED] is not None for run in runs)
+    if 0 < reached < len(runs):
+        return f"{reached} of {len(runs)} seeds"
+    return _text(_spread(runs, "rounds_to_target", AFFECTED), 0)
+
+
+def _title(results: Sequence[Result]) -> str:
+    settings = sorted({f"{result['dataset']}, {result['model']}" for result in results})
+    seeds = len({result["seed"] for result in results})
+    return f"{'; '.join(settings)} · {seeds} seed{'s' if seeds != 1 else ''}"
+
+
+def _notes(results: Sequence[Result]) -> str:
+    """What a reader of the figures must know: updates that were thrown away."""
+    rejected = {method: sum(run["rejected_updates"] for run in runs) for method, runs in _by_method(results).items()}
+    counts = ", ".join(f"{method} {count}" for method, count in rejected.items() if count)
+    return f"Rejected updates (not finite): {counts}." if counts else ""
+
+
+def _method_summary(runs: Sequence[Result]) -> dict[str, Any]:
+    def figure(*keys: str) -> dict[str, float | None]:
+        return _spread(runs, *keys)._asdict()
+
+    return {
+        "seeds": [run["seed"] for run in runs],
+        **{
+            period: {key: figure(period, key) for key in ACCURACIES}
+            for period in ("mean_after_first_late", "last_10", "final", "best")
+        },
+        "rounds_to_target": {
+            "target": runs[0]["rounds_to_target"]["target"],
+            **{
+                key: {
+                    **figure("rounds_to_target", key),
+                    "seeds_reached": sum(run["rounds_to_target"][key] is not None for run in runs),
+                }
+                for key in ACCURACIES
+            },
+        },
+        **{key: figure(key) for key in SECONDS},
+        **{key: sum(run[key] for run in runs) for key in ("rejected_updates", "stale_updates", "inversion_iterations")},
+    }

@@ -1,0 +1,76 @@
+"""One round at the server: reject what is broken, compensate, aggregate, refine. Sees updates, never data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from stalefl.contracts import ClientUpdate, Compensator, Contribution, ServerView, State
+
+
+@dataclass(frozen=True)
+class ServerRound:
+    """What the server made of a round's updates. ``rejected`` lists the clients whose update was not finite."""
+
+    weights: Tensor
+    buffers: dict[str, Tensor]
+    state: State
+    contributions: tuple[Contribution, ...]
+    rejected: tuple[int, ...]
+    inversion_iterations: int
+
+
+def server_round(
+    method: Compensator,
+    view: ServerView,
+    updates: Sequence[ClientUpdate],
+    state: State,
+    generator_for: Callable[[int], torch.Generator],
+) -> ServerRound:
+    """The next global model from the updates that arrived. ``generator_for`` names a generator by client.
+
+    An update, or its compensation, that holds NaN or infinity is left out; with none left the model stays as it is.
+    """
+    contributions: list[Contribution] = []
+    rejected: list[int] = []
+    iterations = 0
+    for update in sorted(updates, key=lambda u: (u.staleness_rounds, u.client)):
+        if not _finite(update.delta):
+            rejected.append(update.client)
+            continue
+        seen = replace(view, staleness_rounds=update.staleness_rounds, generator=generator_for(update.client))
+        compensated = method.compensate(update, seen, state)
+        iterations += compensated.iterations
+        if not _finite(compensated.delta):
+            rejected.append(update.client)
+            continue
+        state = compensated.state
+        contributions.append(Contribution(update, compensated.delta, compensated.weight))
+    weights = view.weights
+    if contributions:
+        weights, state = method.aggregate(contributions, view, state)
+    weights, state = method.refine(weights, view, state)
+    buffers = average_buffers([c.update for c in contributions], view.buffers)
+    return ServerRound(weights, buffers, state, tuple(contributions), tuple(rejected), iterations)
+
+
+def average_buffers(updates: Sequence[ClientUpdate], current: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Batch-norm statistics: the mean over updates by sample count; counters take the greatest value."""
+    total = sum(u.samples for u in updates)
+    if not total or not current:
+        return dict(current)
+    averaged = {}
+    for name, value in current.items():
+        stack = [u.buffers[name] for u in updates]
+        if value.is_floating_point():
+            averaged[name] = sum((u.samples / total) * b for u, b in zip(updates, stack, strict=True))
+        else:
+            averaged[name] = torch.stack(stack).amax(dim=0)
+    return averaged
+
+
+def _finite(delta: Tensor) -> bool:
+    return bool(torch.isfinite(delta).all())

@@ -1,0 +1,213 @@
+"""The round loop: semi-asynchronous federated learning in which late clients' updates arrive rounds after their model
+was sent."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from stalefl.contracts import ClientUpdate, Compensator, InputSpec, ServerView, State
+from stalefl.seeds import named_generator
+from stalefl.server.history import History, Sent
+from stalefl.server.server import ServerRound, server_round
+from stalefl.simulation.oracle import Disparity, disparity, mean_disparity
+from stalefl.simulation.staleness import Job
+from stalefl.training.local_update import LocalTraining, local_update
+from stalefl.training.model import FlatModel
+
+
+class ClientData(Protocol):
+    """What the engine needs of the clients' data."""
+
+    def client_data(self, client: int, round: int) -> tuple[Tensor, Tensor]:
+        """Inputs [N, ...] and targets [N] that a client holds in a round."""
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """All that stays the same over a run."""
+
+    model: FlatModel
+    method: Compensator
+    data: ClientData
+    input_spec: InputSpec
+    training: LocalTraining
+    jobs: Sequence[Job]
+    seed: int
+    oracle: bool = False
+
+    def __post_init__(self) -> None:
+        dispatched, arriving = defaultdict(list), defaultdict(list)
+        for job in self.jobs:
+            dispatched[job.dispatched_round].append(job)
+            arriving[job.arrived_round].append(job)
+        object.__setattr__(self, "dispatched", dict(dispatched))
+        object.__setattr__(self, "arriving", dict(arriving))
+
+    dispatched: dict[int, list[Job]] = field(init=False)
+    arriving: dict[int, list[Job]] = field(init=False)
+
+    def generator(self, purpose: str, *index: int) -> torch.Generator:
+        return named_generator(self.seed, purpose, *index)
+
+
+@dataclass
+class SimulationState:
+    """All that changes from round to round; as a tree it is the checkpoint."""
+
+    round: int
+    """The last completed round; 0 before the first."""
+    weights: Tensor
+    buffers: dict[str, Tensor]
+    method_state: State
+    history: History
+
+    def to_tree(self) -> dict[str, Any]:
+        return {
+            "round": self.round,
+            "weights": self.weights,
+            "buffers": dict(self.buffers),
+            "method_state": self.method_state,
+            "history": self.history.to_tree(),
+        }
+
+    @classmethod
+    def from_tree(cls, tree: dict[str, Any]) -> SimulationState:
+        return cls(
+            tree["round"],
+            tree["weights"],
+            tree["buffers"],
+            tree["method_state"],
+            History.from_tree(tree["history"]),
+        )
+
+
+@dataclass(frozen=True)
+class RoundFacts:
+    """What happened in a round, before evaluation. ``participants`` are the clients whose update arrived."""
+
+    round: int
+    participants: tuple[int, ...]
+    staleness_rounds: tuple[int, ...]
+    """One entry per stale update."""
+    rejected: tuple[int, ...]
+    inversion_iterations: int
+    client_seconds: float
+    server_seconds: float
+    estimate_error: Disparity | None
+    stale_error: Disparity | None
+
+
+def start(sim: Simulation, weights: Tensor, buffers: dict[str, Tensor]) -> SimulationState:
+    """The state before round 1."""
+    method_state = sim.method.init(_view(sim, 1, weights, buffers))
+    return SimulationState(0, weights, buffers, method_state, History())
+
+
+def rounds(sim: Simulation, state: SimulationState, last_round: int) -> Iterator[tuple[SimulationState, RoundFacts]]:
+    """The rounds after ``state`` up to and with ``last_round``."""
+    while state.round < last_round:
+        state, facts = run_round(sim, state)
+        yield state, facts
+
+
+def run_round(sim: Simulation, state: SimulationState) -> tuple[SimulationState, RoundFacts]:
+    """One round."""
+    t = state.round + 1
+    view = _view(sim, t, state.weights, state.buffers)
+
+    # 1. Send the model, or what the method makes of it, to every client that starts a job now.
+    began = _clock(sim)
+    for job in sim.dispatched.get(t, ()):
+        seen = replace(
+            view,
+            staleness_rounds=job.staleness_rounds,
+            generator=sim.generator("dispatch", t, job.client),
+        )
+        weights = sim.method.dispatch(job.client, seen, state.method_state)
+        state.history.send(job.client, t, job.arrived_round, Sent(weights, state.buffers))
+    dispatch_seconds = _clock(sim) - began
+
+    # 2. Train the clients whose update arrives now, on the model and the data they held when they were sent it.
+    began = _clock(sim)
+    jobs = sim.arriving.get(t, ())
+    sent = [state.history.take(job.client, job.dispatched_round, t) for job in jobs]
+    updates = [_train(sim, job, model) for job, model in zip(jobs, sent, strict=True)]
+    client_seconds = _clock(sim) - began
+
+    # 3. Let the server reject, compensate, aggregate and refine.
+    began = _clock(sim)
+    outcome = server_round(
+        sim.method, view, updates, state.method_state, lambda client: sim.generator("compensate", t, client)
+    )
+    server_seconds = dispatch_seconds + _clock(sim) - began
+
+    # 4. Compare with the truth, which the server never sees.
+    estimate_error, stale_error = _errors(sim, view, outcome) if sim.oracle else (None, None)
+
+    facts = RoundFacts(
+        round=t,
+        participants=tuple(job.client for job in jobs),
+        staleness_rounds=tuple(job.staleness_rounds for job in jobs if job.staleness_rounds),
+        rejected=outcome.rejected,
+        inversion_iterations=outcome.inversion_iterations,
+        client_seconds=client_seconds,
+        server_seconds=server_seconds,
+        estimate_error=estimate_error,
+        stale_error=stale_error,
+    )
+    return SimulationState(t, outcome.weights, outcome.buffers, outcome.state, state.history), facts
+
+
+def _view(sim: Simulation, round: int, weights: Tensor, buffers: dict[str, Tensor]) -> ServerView:
+    return ServerView(
+        round=round,
+        weights=weights,
+        buffers=buffers,
+        model=sim.model,
+        training=sim.training,
+        input_spec=sim.input_spec,
+        generator=sim.generator("server", round),
+    )
+
+
+def _train(sim: Simulation, job: Job, sent: Sent) -> ClientUpdate:
+    inputs, targets = sim.data.client_data(job.client, job.dispatched_round)
+    generator = sim.generator("local-training", job.dispatched_round, job.client)
+    result = local_update(sim.model, sent.weights, sent.buffers, inputs, targets, sim.training, generator)
+    return ClientUpdate(
+        client=job.client,
+        delta=result.delta,
+        samples=len(targets),
+        dispatched_round=job.dispatched_round,
+        arrived_round=job.arrived_round,
+        base_weights=sent.weights,
+        buffers=result.buffers,
+    )
+
+
+def _errors(
+    sim: Simulation, view: ServerView, outcome: ServerRound
+) -> tuple[Disparity | None, Disparity | None]:
+    """Mean distances of the compensated and of the stale updates from the updates of clients that were on time."""
+    estimates, stale = [], []
+    for contribution in outcome.contributions:
+        update = contribution.update
+        if update.staleness_rounds:
+            on_time = Job(view.round, 0, update.client)
+            truth = _train(sim, on_time, Sent(view.weights, view.buffers)).delta
+            estimates.append(disparity(contribution.delta, truth))
+            stale.append(disparity(update.delta, truth))
+    return mean_disparity(estimates), mean_disparity(stale)
+
+
+def _clock(sim: Simulation) -> float:
+    if sim.model.device.type == "cuda":
+        torch.cuda.synchronize(sim.model.device)
+    return time.perf_counter()
