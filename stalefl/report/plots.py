@@ -59,6 +59,8 @@ STYLE: Any = {
     "grid.color": "#e6e6e6",
     "grid.linewidth": 0.6,
     "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "legend.columnspacing": 1.4,
     "pdf.fonttype": 42,
 }
 
@@ -74,7 +76,8 @@ def draw_curves(
     """Accuracy on the affected class and on all classes over rounds, one line per method.
 
     ``runs`` maps a method to the round records of its seeds. Lines are means over seeds, bands the sample standard
-    deviation; runs of more than ``READABLE_ROUNDS`` evaluated rounds are drawn as trailing means, and say so. The format follows ``path``'s ending (png, pdf, svg). Raises InputError if it cannot be written.
+    deviation; runs of more than ``READABLE_ROUNDS`` evaluated rounds are drawn as trailing means, and say so. The
+    format follows ``path``'s ending (png, pdf, svg). Raises InputError if it cannot be written.
     """
     with rc_context(STYLE):
         figure = Figure(figsize=(7.2, 3.4), layout="constrained")
@@ -94,7 +97,7 @@ def draw_curves(
                 axes.axvline(first_late_round, color="#777777", linestyle=":", linewidth=1.2, zorder=1, label=label)
         left.set_ylabel(_accuracy_label(runs, window))
         handles, labels = left.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels) if len(labels) < 6 else 4)
+        figure.legend(handles, labels, loc="outside lower center", ncols=_legend_columns(labels))
         if title:
             figure.suptitle(title, fontsize=10)
         _save(figure, path)
@@ -161,6 +164,11 @@ def _trailing_mean(rounds: Array, values: Array, window: int) -> tuple[Array, Ar
     if window == 1 or len(rounds) < window:
         return rounds, values
     return rounds[window - 1 :], np.lib.stride_tricks.sliding_window_view(values, window, axis=1).mean(axis=2)
+
+
+def _legend_columns(labels: Sequence[str]) -> int:
+    """One row if it is about as wide as the figure at most."""
+    return len(labels) if sum(len(label) + 7 for label in labels) <= 110 else 4
 
 
 def _accuracy_label(runs: Mapping[str, Sequence[Sequence[Record]]], window: int) -> str:
