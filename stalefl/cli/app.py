@@ -19,7 +19,7 @@ from stalefl.contracts import InputError
 
 OK, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 # Newer releases of typer carry their own copy of click, older ones depend on it: this is the base class of either.
-UsageError = typer.BadParameter.__mro__[1]
+ClickException: type[Exception] = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(name="stalefl", add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -59,7 +59,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except InputError as error:
         return _fail(str(error), BAD_INPUT)
-    except UsageError as error:
+    except ClickException as error:
         return _fail(_usage_text(error), BAD_INPUT)
     except OSError as error:
         return _fail(f"{error.filename or 'files'}: {error.strerror or error}", BAD_INPUT)
