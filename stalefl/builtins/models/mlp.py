@@ -7,6 +7,7 @@ of Deep Networks from Decentralized Data", AISTATS 2017 (199,210 parameters on M
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from pydantic import Field, PositiveInt
 from torch import nn
@@ -30,6 +31,6 @@ class Mlp(ModelPlugin):
     def build(self, spec: InputSpec) -> nn.Module:
         widths = (math.prod(spec.shape), *self.options.hidden)
         layers: list[nn.Module] = [nn.Flatten()]
-        for inputs, outputs in zip(widths, widths[1:], strict=False):
+        for inputs, outputs in pairwise(widths):
             layers += [nn.Linear(inputs, outputs), nn.ReLU()]
         return nn.Sequential(*layers, nn.Linear(widths[-1], spec.classes))

@@ -58,7 +58,7 @@ def _set_stem(module: ResNet, channels: int, stem: str) -> None:
             module.conv1 = _first_convolution(channels, 7, stride=2)
         return
     module.conv1 = _first_convolution(channels, 3, stride=1)
-    module.maxpool = nn.Identity()  # type: ignore[assignment]
+    module.maxpool = nn.Identity()
 
 
 def _first_convolution(channels: int, kernel: int, stride: int) -> nn.Conv2d:
