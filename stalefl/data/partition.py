@@ -15,7 +15,7 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Partition:
-    """``indices[c]`` are the samples of client c: sorted int64 positions in the training split, disjoint over clients."""
+    """``indices[c]`` are the samples of client c: sorted positions in the training split, disjoint over clients."""
 
     indices: tuple[Indices, ...]
 
@@ -35,8 +35,8 @@ def draw_partition(labels: Indices, classes: int, spec: PartitionTable, rng: np.
     - ``dirichlet``, sizes ``equal``: every client gets the same number of samples, its class mix drawn from the
       symmetric Dirichlet(alpha) (Hsu et al. 2019; their concentration is ``alpha * classes``). Clients are served in
       order; when a class runs out, the rest of a client's mix fills up from the classes that remain.
-    - ``dirichlet``, sizes ``natural``: every class is divided among the clients in Dirichlet(alpha) proportions. A client
-      left with nothing is given one sample of the largest client.
+    - ``dirichlet``, sizes ``natural``: every class is divided among the clients in Dirichlet(alpha) proportions. A
+      client left with nothing is given one sample of the largest client.
     - ``iid``: at random, as evenly as possible.
     - ``shards``: samples sorted by label are cut into ``clients * shards_per_client`` shards, dealt out at random
       (McMahan et al. 2016).

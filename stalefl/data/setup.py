@@ -70,8 +70,8 @@ def label_fingerprint(labels: Indices) -> str:
 def _check_fits(partition: Partition, meta: dict[str, Any], labels: Indices, dataset: Dataset, file: str) -> None:
     if meta.get("labels", "") != label_fingerprint(labels):
         raise InputError(
-            f"{file} was made for {meta.get('samples', 'other')} training samples of {meta.get('dataset', 'another data set')}; "
-            f"they are not the {len(labels)} of {dataset.name}"
+            f"{file} was made for other training samples ({meta.get('dataset')}, {meta.get('samples')}) than "
+            f"{dataset.name}'s {len(labels)}"
         )
     if max(int(own[-1]) for own in partition.indices) >= len(labels):
         raise InputError(f"{file} names samples that {dataset.name} does not have")

@@ -38,4 +38,4 @@ class Digits(DatasetPlugin):
         in_train[torch.from_numpy(np.concatenate(chosen))] = True
         train, test = ((pixels[part], targets[part]) for part in (in_train, ~in_train))
         names = [str(label) for label in range(10)]
-        return image_dataset("digits", train, test, Normalise((0.0,), (1.0,), greatest=16), names)
+        return image_dataset("digits", train, test, Normalise((0.3056,), (0.3760,), greatest=16), names)

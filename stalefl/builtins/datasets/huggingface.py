@@ -10,7 +10,7 @@ import io
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -30,6 +30,7 @@ from stalefl.builtins.datasets.vision import downloading
 from stalefl.contracts import DataContext, Dataset, DatasetPlugin, InputError, Options
 
 BATCH = 1000
+OFFLINE_SWITCHES = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
 
 
 class HuggingFaceOptions(Options):
@@ -72,7 +73,9 @@ class HuggingFace(DatasetPlugin):
         mean, std = channel_statistics(options.mean, options.std, train[0].shape[1], 0.5, name)
         return image_dataset(name, train, test, Normalise(mean, std), class_names)
 
-    def _read(self, rows: Any, columns: tuple[str, str], mode: str, name: str) -> tuple[Tensor, list[Any]]:
+    def _read(
+        self, rows: Any, columns: tuple[str, str], mode: Literal["L", "RGB"], name: str
+    ) -> tuple[Tensor, list[Any]]:
         """Pixels [N, C, H, W] and the labels as they are stored."""
         if missing := [column for column in columns if column not in rows.column_names]:
             raise InputError(f"{name}: no column {missing[0]!r} in every split; columns are {rows.column_names}")
@@ -116,18 +119,19 @@ def _offline() -> Iterator[None]:
     import datasets
     import huggingface_hub.constants
 
-    switches = (datasets.config, huggingface_hub.constants)
-    before = [switch.HF_HUB_OFFLINE for switch in switches]
-    shown = datasets.are_progress_bars_disabled()
+    modules = (vars(datasets.config), vars(huggingface_hub.constants))
+    switches = [(module, name) for module in modules for name in OFFLINE_SWITCHES if name in module]
+    before = [module[name] for module, name in switches]
+    silent = datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     try:
-        for switch in switches:
-            switch.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
+        for module, name in switches:
+            module[name] = True
         yield
     finally:
-        for switch, value in zip(switches, before, strict=True):
-            switch.HF_HUB_OFFLINE = value  # type: ignore[attr-defined]
-        if not shown:
+        for (module, name), value in zip(switches, before, strict=True):
+            module[name] = value
+        if not silent:
             datasets.enable_progress_bars()
 
 
@@ -172,7 +176,7 @@ def _columns(rows: Any, options: HuggingFaceOptions, name: str) -> tuple[str, st
     return (image if isinstance(image, str) else image[0]), (label if isinstance(label, str) else label[0])
 
 
-def _mode(rows: Any, column: str, name: str) -> str:
+def _mode(rows: Any, column: str, name: str) -> Literal["L", "RGB"]:
     """Grey ("L") if the first image is, else "RGB"; all images are read alike."""
     from PIL import Image
 
@@ -180,26 +184,26 @@ def _mode(rows: Any, column: str, name: str) -> str:
         raise InputError(f"{name}: the training split is empty")
     first = rows.with_format("arrow")[:1].column(column).to_pylist()[0]
     try:
-        with Image.open(_file(first)) as image:
+        with Image.open(io.BytesIO(_content(first))) as image:
             return "L" if image.mode in ("1", "L") else "RGB"
     except (OSError, TypeError, ValueError) as error:
         raise InputError(f"{name}: column {column!r} does not hold images: {error}") from error
 
 
-def _decode(image: Any, mode: str, size: int, name: str) -> Pixels:
+def _decode(image: Any, mode: Literal["L", "RGB"], size: int, name: str) -> Pixels:
     try:
-        return decode_image(_file(image), mode, size)
+        return decode_image(_content(image), mode, size)
     except (OSError, TypeError, ValueError, SyntaxError) as error:
         raise InputError(f"{name}: an image cannot be decoded: {error}") from error
 
 
-def _file(image: Any) -> Any:
-    """What PIL can open of a stored image: its bytes, or the path where they lie."""
+def _content(image: Any) -> bytes:
+    """The encoded image: stored as it is, or in the file whose path is stored."""
     if isinstance(image, dict):
         image = image.get("bytes") or image.get("path")
-    if isinstance(image, bytes):
-        return io.BytesIO(image)
     if isinstance(image, str):
+        return Path(image).read_bytes()
+    if isinstance(image, bytes):
         return image
     raise TypeError(f"found {type(image).__name__} where an encoded image was expected")
 

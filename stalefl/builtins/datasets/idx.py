@@ -21,9 +21,10 @@ from stalefl.contracts import InputError
 UNSIGNED_BYTE = 8
 
 
-def find_idx(folder: Path, name: str) -> Path | None:
-    """The extracted file or the .gz, whichever is there."""
-    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
+def find_idx(folder: Path, name: str) -> Path:
+    """The extracted file if it is there, else where its .gz would be."""
+    extracted = folder / name
+    return extracted if extracted.is_file() else folder / f"{name}.gz"
 
 
 def read_idx(path: Path, dimensions: int) -> Tensor:

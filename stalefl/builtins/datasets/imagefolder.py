@@ -14,6 +14,7 @@ from torch import Tensor
 
 from stalefl.builtins.datasets.images import (
     Normalise,
+    Pixels,
     channel_statistics,
     decode_image,
     image_dataset,
@@ -65,16 +66,16 @@ class ImageFolder(DatasetPlugin):
 
         try:
             listing = Listing(str(folder))
-        except (FileNotFoundError, OSError) as error:
+        except OSError as error:
             raise InputError(f"{name}: {folder} is not a folder of class folders with images: {error}") from error
-        images = (self._decode(path) for path, _ in listing.samples)
+        images = (self._decode(Path(path)) for path, _ in listing.samples)
         return listing.classes, stack_images(images, len(listing), name), torch.tensor(listing.targets)
 
-    def _decode(self, path: str):  # type: ignore[no-untyped-def]
+    def _decode(self, path: Path) -> Pixels:
         try:
-            return decode_image(path, "RGB", self.options.image_size)
+            return decode_image(path.read_bytes(), "RGB", self.options.image_size)
         except (OSError, SyntaxError, ValueError) as error:
-            raise InputError(f"{path} is damaged: {error}") from error
+            raise InputError(f"{path} cannot be decoded: {error}") from error
 
 
 def find_source(source: str, data_dir: Path) -> Path | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from stalefl.contracts import Dataset, InputError, InputSpec, Split
 from stalefl.seeds import named_rng
 
 Pixels = NDArray[np.uint8]
+JPEG = b"\xff\xd8"
 
 
 @dataclass(frozen=True)
@@ -65,19 +67,32 @@ def channel_statistics(
     return chosen[0], chosen[1]
 
 
-def decode_image(source: Any, mode: str, size: int) -> Pixels:
-    """An image file (path or open) -> [C, H, W]; with ``size`` > 0 resized and centre-cropped to size x size.
+def decode_image(content: bytes, mode: Literal["L", "RGB"], size: int) -> Pixels:
+    """An encoded image -> [C, H, W]; with ``size`` > 0 resized and centre-cropped to size x size.
 
-    Raises OSError (of which PIL's errors are) if it cannot be decoded.
+    Raises OSError (of which PIL's errors are) or ValueError if it cannot be decoded.
     """
     from PIL import Image, ImageOps
 
-    with Image.open(source) as opened:
+    if not size and content.startswith(JPEG):
+        return _decode_jpeg(content, mode)
+    with Image.open(io.BytesIO(content)) as opened:
         image = opened.convert(mode)
     if size:
         image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
     pixels = np.asarray(image)
-    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    return pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)
+
+
+def _decode_jpeg(content: bytes, mode: str) -> Pixels:
+    """Small JPEGs by the thousand: torchvision takes a third of PIL's time."""
+    from torchvision.io import ImageReadMode, decode_jpeg
+
+    try:
+        encoded = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+        return decode_jpeg(encoded, ImageReadMode.GRAY if mode == "L" else ImageReadMode.RGB).numpy()
+    except RuntimeError as error:
+        raise OSError(str(error).splitlines()[0]) from error
 
 
 def stack_images(images: Iterable[Pixels], count: int, name: str) -> Tensor:

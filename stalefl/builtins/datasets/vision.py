@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -32,6 +32,7 @@ class Vision(DatasetPlugin):
     """What the four have in common: find the files or fetch them, read both splits, normalise."""
 
     Options = VisionOptions
+    options: VisionOptions
     name: ClassVar[str]
     folder: ClassVar[str]
     """Where the files lie in the data folder."""
@@ -45,13 +46,18 @@ class Vision(DatasetPlugin):
                 self.fetch(context.data_dir)
         if missing := self.missing(context.data_dir):
             raise InputError(
-                f"{self.name}: {', '.join(missing)} not found in {context.data_dir / self.folder}; "
+                f"{self.name}: {', '.join(missing)} not found in {self._place(context.data_dir)}; "
                 "name another folder with --data-dir, or allow fetching it with --download"
             )
         train, test = self.read(context.data_dir, train=True), self.read(context.data_dir, train=False)
-        one = len(self.mean)
-        normalise = Normalise(self.mean, self.std) if self.options.normalise else Normalise((0.0,) * one, (1.0,) * one)  # type: ignore[attr-defined]
+        channels = len(self.mean)
+        as_it_is = Normalise((0.0,) * channels, (1.0,) * channels)
+        normalise = Normalise(self.mean, self.std) if self.options.normalise else as_it_is
         return image_dataset(self.name, train, test, normalise, self.class_names)
+
+    def _place(self, data_dir: Path) -> str:
+        folder = data_dir / self.folder
+        return f"{folder}" if folder.is_dir() else f"{folder} (no such folder)"
 
     def missing(self, data_dir: Path) -> list[str]:
         """Names of the files that are not there."""
@@ -76,7 +82,7 @@ class Mnist(Vision):
 
     def missing(self, data_dir: Path) -> list[str]:
         names = [name for train in (True, False) for name in self._names(train)]
-        return [f"{name}[.gz]" for name in names if find_idx(data_dir / self.folder, name) is None]
+        return [f"{name}[.gz]" for name in names if not find_idx(data_dir / self.folder, name).is_file()]
 
     def fetch(self, data_dir: Path) -> None:
         _torchvision("MNIST")(data_dir, download=True)
@@ -84,7 +90,6 @@ class Mnist(Vision):
     def read(self, data_dir: Path, train: bool) -> Samples:
         # torchvision's own reader insists on extracted files, which a read-only folder of .gz cannot offer
         images, labels = (find_idx(data_dir / self.folder, name) for name in self._names(train))
-        assert images and labels
         pixels, targets = read_idx(images, dimensions=3), read_idx(labels, dimensions=1).long()
         if pixels.shape[1:] != (28, 28) or not len(pixels):
             raise InputError(f"{images} is damaged: images of {tuple(pixels.shape[1:])}, not 28x28; fetch it anew")
@@ -179,7 +184,7 @@ def downloading(name: str, place: Path | str) -> Iterator[None]:
         raise InputError(f"cannot download {name} to {place}: {error}") from error
 
 
-def _torchvision(name: str) -> Callable[..., Any] | Any:
+def _torchvision(name: str) -> Any:
     """Imported on use: torchvision takes a second to load, and reading MNIST does not need it."""
     import torchvision.datasets
 
