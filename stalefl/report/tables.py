@@ -25,14 +25,16 @@ LONG_HEADERS = (
 )
 LEGEND = (
     "Accuracy on the affected class and overall: mean from the first late update on, and of the last 10 evaluated "
-    "rounds. Mean ± standard deviation over seeds."
+    "rounds."
 )
+SPREAD_LEGEND = "Mean ± standard deviation over seeds."
 SECONDS = ("server_seconds", "client_seconds", "wall_seconds")
 
 
 def comparison_table(results: Sequence[Result], references: Collection[str] = REFERENCES) -> Table:
     """One row per method, mean ± spread over seeds, the best method that is no reference in bold."""
-    caption = "\n".join(filter(None, [LEGEND, _notes(results)]))
+    repeated = any(len(runs) > 1 for runs in _by_method(results).values())
+    caption = "\n".join(filter(None, [LEGEND, SPREAD_LEGEND if repeated else "", _notes(results)]))
     table = Table(title=_title(results), caption=caption, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("method", no_wrap=True)
     for header in [*SHORT_HEADERS, f"rounds\nto {_target(results):g}", "server\nseconds"]:
@@ -62,10 +64,14 @@ def summary(results: Sequence[Result], references: Collection[str] = REFERENCES)
 
 
 def best_method(results: Sequence[Result], references: Collection[str] = REFERENCES) -> str | None:
-    """The method with the highest affected-class accuracy after the first late update (overall accuracy where the
-    affected class was not measured), references left out."""
+    """The method with the highest affected-class accuracy after the first late update, references left out.
+
+    Where that was not measured the next figure decides: overall accuracy, then both over the last 10 evaluated rounds.
+    None where there is nothing to compare.
+    """
+    periods = ("mean_after_first_late", "last_10")
     scores = {
-        method: [_spread(runs, "mean_after_first_late", key).mean for key in (AFFECTED, OVERALL)]
+        method: [_spread(runs, period, key).mean for period in periods for key in (AFFECTED, OVERALL)]
         for method, runs in _by_method(results).items()
         if method not in references
     }
