@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 import stalefl
 from stalefl import hookspecs
-from stalefl.config.explain import Key, first_of, keys_of, nearest, problems, validate
+from stalefl.config.explain import Key, first_of, keys_of, nearest, one_line, problems, validate
 from stalefl.contracts import Compensator, DatasetPlugin, Entry, InputError, ModelPlugin, Options
 
 KINDS = ("dataset", "model", "method")
@@ -154,7 +154,7 @@ def _skip(package: str, version: str, error: Exception) -> None:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return one_line(f"{type(error).__name__}: {error}")
 
 
 def _offers(plugins: Iterable[Plugin]) -> Iterator[Offer]:

@@ -15,6 +15,7 @@ from stalefl.cli import plugins
 from stalefl.cli.evaluate import evaluate_command
 from stalefl.cli.partition import partition_command
 from stalefl.cli.simulate import simulate_command
+from stalefl.config.explain import one_line
 from stalefl.contracts import InputError
 
 OK, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -71,7 +72,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _fail(message: str, code: int) -> int:
     if logging.getLogger(stalefl.__name__).isEnabledFor(logging.DEBUG):
         traceback.print_exc()
-    typer.echo(f"error: {' '.join(message.split())}", err=True)
+    typer.echo(f"error: {one_line(message)}", err=True)
     return code
 
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from stalefl.registry import Description, Registry
 
 app = typer.Typer(rich_markup_mode=None)
-KindOption = Annotated[str | None, typer.Option("--kind", metavar="KIND", help="Only one kind: dataset, model or method.")]
+KindOption = Annotated[
+    str | None, typer.Option("--kind", metavar="KIND", help="Only one kind: dataset, model or method.")
+]
 
 
 @app.callback(invoke_without_command=True)

@@ -88,6 +88,10 @@ def as_toml(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """``did you mean "x"? Valid: x, y`` with the closest of the valid names, if one is close."""
     names = list(valid)

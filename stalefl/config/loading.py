@@ -15,7 +15,7 @@ import tomli_w
 from pydantic import ValidationError
 
 from stalefl.config.checks import conflicts
-from stalefl.config.explain import Problem, first_of, problems, validate
+from stalefl.config.explain import Problem, first_of, one_line, problems, validate
 from stalefl.config.schema import Experiment, MethodTable
 from stalefl.contracts import InputError
 
@@ -42,7 +42,7 @@ def load_experiment(
     value and what would be valid.
     """
     file = Layer(str(path), read_toml(path)) if path else Layer("defaults", {})
-    changes = [Layer(f"--set {text}", parse_override(text)) for text in overrides]
+    changes = [Layer(f"--set {one_line(text)}", parse_override(text)) for text in overrides]
     changes.append(Layer("command line", flags or {}))
     return build_experiment([file, *changes])
 
@@ -64,7 +64,7 @@ def parse_override(text: str) -> Document:
     key, equals, value = text.partition("=")
     parts = [part.strip() for part in key.split(".")]
     if not equals or len(parts) < 2 or not all(parts):
-        raise InputError(f"--set {text}: valid: --set TABLE.KEY=VALUE, as --set staleness.rounds=40")
+        raise InputError(f"--set {one_line(text)}: valid: --set TABLE.KEY=VALUE, as --set staleness.rounds=40")
     document: Document = {parts[-1]: _toml_value(value.strip())}
     for part in reversed(parts[:-1]):
         document = {part: document}
@@ -126,7 +126,7 @@ def _options_for(new: Any, old: Any, options: Any) -> Any:
 def _input_error(found: Sequence[Problem], layers: Sequence[Layer]) -> InputError:
     """One line, headed by the last layer that holds the key at fault, if any does."""
     source = next((layer.source for layer in reversed(layers) if _holds(layer.document, found[0].path)), "")
-    return InputError(": ".join(filter(None, [source, first_of(found)])))
+    return InputError(": ".join(filter(None, [source, one_line(first_of(found))])))
 
 
 def _holds(document: Any, path: tuple[str, ...]) -> bool:

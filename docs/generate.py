@@ -1,0 +1,170 @@
+"""Write the reference pages that follow from the code: ``python docs/generate.py`` (``make docs``).
+
+cli.md comes from the command-line app, experiment-file.md from the schema, plugins.md from the hooks and the
+built-ins. tests/test_docs.py fails when a page is out of date.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from typer.main import get_command
+
+from stalefl import hookspecs
+from stalefl.cli.app import app
+from stalefl.config.explain import Key, keys_of
+from stalefl.config.schema import Experiment
+from stalefl.registry import BUILTINS, KINDS, Description, Plugin, Registry
+
+DOCS = Path(__file__).parent
+NOTE = "<!-- Written by docs/generate.py; change the code and run `make docs`. -->"
+TITLES = {"dataset": "data sets", "model": "models", "method": "methods"}
+EXAMPLE = re.compile(r"^Examples?:\s*(.+)", re.MULTILINE | re.DOTALL)
+
+
+def pages() -> dict[str, str]:
+    """File names in docs/ and what they must hold."""
+    return {"cli.md": cli_page(), "experiment-file.md": experiment_page(), "plugins.md": plugins_page()}
+
+
+# --- the command line -----------------------------------------------------------------------------------------------
+
+
+def commands(command: Any = None, path: str = "stalefl") -> Iterator[tuple[str, Any]]:
+    """Every command with its full name, subcommands after their group."""
+    command = command or get_command(app)
+    yield path, command
+    for name, child in getattr(command, "commands", {}).items():
+        yield from commands(child, f"{path} {name}")
+
+
+def cli_page() -> str:
+    intro = """Exit codes: 0 on success, 2 on bad input (one line on stderr), 1 on a failure of stalefl's own, 130 after
+Ctrl-C. Progress and warnings go to stderr, results to stdout."""
+    sections = [_command_section(path, command) for path, command in commands()]
+    return _page("Command line", intro, *sections)
+
+
+def _command_section(path: str, command: Any) -> str:
+    text = inspect.cleandoc(command.help or "")
+    example = EXAMPLE.search(text)
+    parts = [f"## `{path}`", EXAMPLE.sub("", text).strip()]
+    if example:
+        parts.append(f"```\n{inspect.cleandoc(example[1]).strip()}\n```")
+    rows = [_parameter_row(parameter) for parameter in command.params if parameter.name != "help"]
+    if rows:
+        parts.append(_table(["argument or option", "default", "description"], rows))
+    return "\n\n".join(parts)
+
+
+def _parameter_row(parameter: Any) -> list[str]:
+    if parameter.param_type_name == "argument":
+        names = parameter.metavar or parameter.name.upper()
+    else:
+        names = ", ".join([*sorted(parameter.opts, reverse=True), *parameter.secondary_opts])
+    default = parameter.default
+    shown = "" if default in (None, False, (), []) or callable(default) else f"`{default}`"
+    repeated = " May be repeated." if parameter.multiple and "repeat" not in (parameter.help or "") else ""
+    return [f"`{names}`", shown, (parameter.help or "") + repeated]
+
+
+# --- the experiment file --------------------------------------------------------------------------------------------
+
+
+def experiment_page() -> str:
+    intro = """An experiment is a TOML file; every table and every key may be left out; unknown ones are errors.
+`stalefl simulate FILE --set TABLE.KEY=VALUE` changes a key for one run. Order: defaults, file, `--set`, flags; the
+later wins. Where `--set` or a flag names another data set, model or method than the file, the file's options of the
+former are left out.
+
+A data set's, model's or method's own options (see [plugins.md](plugins.md)) go into `[data.options]`, `[model.options]`
+and `[method.options]`. To compare methods, give a list of names and one table for each that needs options:
+
+```toml
+[method]
+name = ["unweighted", "inversion"]
+
+[method.options.inversion]
+iterations = 50
+```"""
+    sections = [_table_section(name, field.annotation) for name, field in Experiment.model_fields.items()]
+    return _page("Experiment file", intro, *sections)
+
+
+def _table_section(name: str, model: Any) -> str:
+    return f"## `[{name}]`\n\n" + _key_table("key", keys_of(model))
+
+
+def _key_table(heading: str, keys: tuple[Key, ...]) -> str:
+    rows = [[f"`{key.name}`", key.type, f"`{key.default}`", key.description] for key in keys]
+    return _table([heading, "type and range", "default", "meaning"], rows)
+
+
+# --- plugins --------------------------------------------------------------------------------------------------------
+
+
+def plugins_page() -> str:
+    intro = f"""Data sets, models and methods are plugins, the built-in ones included. A package offers its own by
+naming a module under the entry-point group `{hookspecs.PROJECT}` and implementing any of the hooks there:
+
+```toml
+[project.entry-points.{hookspecs.PROJECT}]
+my-plugin = "my_package.plugin"
+```
+
+`stalefl plugins` lists what is installed, `stalefl plugins show NAME` its options. `hf:NAME` is the plugin `hf` with
+the option `source` set to NAME. A plugin that fails to import is reported and skipped; two plugins of one name are an
+error."""
+    hooks = "## Hooks\n\n" + "\n\n".join(_hook_section(hook) for hook in hooks_of())
+    return _page("Plugins", intro, hooks, *_builtin_sections())
+
+
+def hooks_of() -> list[Callable[..., Any]]:
+    """Every hook of hookspecs.py."""
+    marked = f"{hookspecs.PROJECT}_spec"
+    return [function for function in vars(hookspecs).values() if hasattr(function, marked)]
+
+
+def _hook_section(hook: Callable[..., Any]) -> str:
+    signature = str(inspect.signature(hook)).replace("'", "")
+    return f"### `{hook.__name__}{signature}`\n\n{inspect.getdoc(hook)}"
+
+
+def _builtin_sections() -> Iterator[str]:
+    # Not the installed plugins: the page must not depend on what else is on this machine.
+    registry = Registry([Plugin(import_module(BUILTINS), "stalefl", "")])
+    for kind in KINDS:
+        records = [registry.describe(kind, name) for name in registry.names(kind)]
+        yield f"## Built-in {TITLES[kind]}\n\n" + "\n\n".join(map(_record_section, records))
+
+
+def _record_section(record: Description) -> str:
+    parts = [f"### `{record.name}`", record.summary]
+    if record.paper:
+        parts.append(f"Source: {record.paper}")
+    if record.options:
+        parts.append(_key_table("option", record.options))
+    return "\n\n".join(parts)
+
+
+# --- Markdown -------------------------------------------------------------------------------------------------------
+
+
+def _table(headings: list[str], rows: list[list[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _page(title: str, *parts: str) -> str:
+    return "\n\n".join([f"# {title}", NOTE, *parts]) + "\n"
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        (DOCS / name).write_text(text, encoding="utf-8")
+        print(f"docs/{name}")

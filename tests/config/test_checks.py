@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+from stalefl.config import load_experiment
+from stalefl.contracts import InputError
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["staleness.late=list"], "staleness.clients is empty"),
+        (["staleness.clients=[1]"], 'not used with staleness.late = "affected-class"'),
+        (["staleness.late=list", "staleness.clients=[1, 1]"], "[1, 1] names a client twice"),
+        (["staleness.late=list", "staleness.clients=[50]"], "names client 50; valid: 0 to 49"),
+        (["staleness.late_clients=51"], "51 is more than there are clients (partition.clients = 50)"),
+        (["partition.clients=4"], "staleness.late_clients = 5 is more than there are clients (partition.clients = 4)"),
+        (["training.clients_per_round=51"], "51 is more than there are clients"),
+        (["method.name=[]"], "method.name is empty"),
+        (["method.name=''"], "method.name is empty"),
+        (["method.name=['a', 'a']"], "names a method twice"),
+        (
+            ["method.name=['a', 'b']", "method.options.c.x=1"],
+            "options.c belongs to no method of this comparison",
+        ),
+        (["method.name=['a', 'b']", "method.options.a=1"], "method.options.a is not a table"),
+    ],
+)
+def test_keys_that_contradict_each_other_are_refused(overrides: list[str], said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_experiment(None, overrides)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["staleness.late=list", "staleness.clients=[0, 49]"],
+        ["staleness.late_clients=50"],
+        ["staleness.late=random", "partition.clients=2"],
+        ["training.clients_per_round=50"],
+        ["partition.file=part.safetensors", "training.clients_per_round=99", "staleness.late_clients=60"],
+        ["run.device=cuda:1"],
+    ],
+)
+def test_keys_that_agree_are_accepted(overrides: list[str]) -> None:
+    load_experiment(None, overrides)
