@@ -34,7 +34,7 @@ def draw_partition(labels: Indices, classes: int, spec: PartitionTable, rng: np.
 
     - ``dirichlet``, sizes ``equal``: every client gets the same number of samples, its class mix drawn from the
       symmetric Dirichlet(alpha) (Hsu et al. 2019; their concentration is ``alpha * classes``). Clients are served in
-      order; when a class runs out, the rest of a client's mix fills up from the classes that remain.
+      random order; when a class runs out, the rest of a client's mix fills up from the classes that remain.
     - ``dirichlet``, sizes ``natural``: every class is divided among the clients in Dirichlet(alpha) proportions. A
       client left with nothing is given one sample of the largest client.
     - ``iid``: at random, as evenly as possible.
@@ -133,10 +133,10 @@ def _dirichlet_equal(labels: Indices, classes: int, spec: PartitionTable, rng: n
     pools = _pools(labels, classes, rng)
     left = np.array([len(pool) for pool in pools])
     size = spec.samples_per_client or len(labels) // spec.clients
-    parts = []
-    for _ in range(spec.clients):
+    parts = [labels[:0]] * spec.clients
+    for client in rng.permutation(spec.clients):
         counts = _fill(left, size, spec.alpha, rng)
-        parts.append(np.concatenate([pool[n - k : n] for pool, n, k in zip(pools, left, counts, strict=True)]))
+        parts[client] = np.concatenate([pool[n - k : n] for pool, n, k in zip(pools, left, counts, strict=True)])
         left = left - counts
     return parts
 

@@ -100,7 +100,7 @@ def draw_curves(
         figure.legend(handles, labels, loc="outside lower center", ncols=_legend_columns(labels))
         if title:
             figure.suptitle(title, fontsize=10)
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def lines_of(methods: Sequence[str]) -> dict[str, Line]:
@@ -136,7 +136,7 @@ def draw_confusion(confusion: Tensor, path: Path | str, class_names: Sequence[st
                 colour = "white" if shares[row, column] > 0.5 else "black"
                 text = str(counts[row, column])
                 axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=6 if classes > 10 else 7)
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def _draw_method(axes: Axes, seeds: Sequence[Sequence[Record]], key: str, window: int, line: Line, label: str) -> None:
@@ -178,7 +178,8 @@ def _accuracy_label(runs: Mapping[str, Sequence[Sequence[Record]]], window: int)
     return f"Accuracy{over_seeds}{over_rounds}"
 
 
-def _save(figure: Figure, path: Path | str) -> None:
+def save_figure(figure: Figure, path: Path | str) -> None:
+    """Write whole, in the format of the path's ending. Raises InputError for another ending or an unwritable path."""
     FigureCanvasAgg(figure)
     ending = Path(path).suffix.lstrip(".").lower() or "png"
     picture = io.BytesIO()

@@ -1,0 +1,116 @@
+"""The paper's Figure 7: which client holds how much of which class, and which clients are late."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.collections import EllipseCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from stalefl.report.plots import BLUE, STYLE, VERMILLION, save_figure
+
+Counts = NDArray[np.int64]
+LATE_SHADE = "#fbe3d6"
+CLIENTS_PER_PANEL = 60
+MOST_NAMED_CLASSES = 40
+LEAST_DIAMETER = 0.1
+
+
+def draw_partition_plot(
+    counts: Counts,
+    late_clients: Sequence[int],
+    class_names: Sequence[str],
+    affected_class: int,
+    path: Path | str,
+    title: str = "",
+) -> None:
+    """Draw ``counts`` [clients, classes] as bubbles, their area proportional to the samples held.
+
+    Late clients have a shaded column, bubbles of the affected class a colour of their own; many clients are broken into
+    several panels. The format follows ``path``'s ending (png, pdf, svg). Raises InputError if it cannot be written.
+    """
+    clients, classes = counts.shape
+    panels = -(-clients // CLIENTS_PER_PANEL) if classes <= MOST_NAMED_CLASSES else 1
+    width = -(-clients // panels)
+    column_inches = float(np.clip(9 / width, 0.17, 0.42))
+    row_inches = min(column_inches, 0.3) if classes <= MOST_NAMED_CLASSES else 0.14
+    size = (max(width * column_inches + 1.6, 6.0), panels * (classes * row_inches + 0.6) + 1.0)
+    with rc_context(STYLE):
+        figure = Figure(figsize=size, layout="constrained")
+        for panel, axes in enumerate(figure.subplots(panels, 1, squeeze=False)[:, 0]):
+            first, end = panel * width, min((panel + 1) * width, clients)
+            axes.set(xlim=(first - 0.6, first + width - 0.4), ylim=(classes - 0.4, -0.6), ylabel="Class")
+            axes.grid(False)
+            axes.hlines(range(classes), first - 0.6, end - 0.4, color="#ececec", linewidth=0.5, zorder=0)
+            _mark_late(axes, [client for client in late_clients if first <= client < end])
+            _draw_bubbles(axes, counts, range(first, end), affected_class, min(1.0, row_inches / column_inches))
+            axes.set_xticks(range(first, end, 1 if column_inches > 0.25 else 5))
+            _name_classes(axes, class_names, affected_class)
+            axes.tick_params(length=0)
+        axes.set_xlabel("Client")
+        figure.legend(handles=_legend(counts, late_clients), loc="outside lower center", ncols=4)
+        if title:
+            figure.suptitle(title, fontsize=10)
+        save_figure(figure, path)
+
+
+def _draw_bubbles(axes: Axes, counts: Counts, clients: range, affected_class: int, greatest: float) -> None:
+    """Diameters in columns; the largest holding of any client has the ``greatest``, and no holding is invisible."""
+    held = np.argwhere(counts[clients.start : clients.stop] > 0) + np.array([clients.start, 0])
+    relative = np.sqrt(counts[held[:, 0], held[:, 1]] / counts.max())
+    diameters = 0.95 * greatest * np.maximum(relative, LEAST_DIAMETER)
+    bubbles = EllipseCollection(
+        *(diameters, diameters, np.zeros(len(held))),
+        offsets=held,
+        units="x",
+        offset_transform=axes.transData,
+        facecolors=[VERMILLION if label == affected_class else BLUE for label in held[:, 1]],
+        zorder=2,
+    )
+    axes.add_collection(bubbles)
+
+
+def _mark_late(axes: Axes, late_clients: Sequence[int]) -> None:
+    """A shaded column, and the client's number above it."""
+    for client in late_clients:
+        axes.axvspan(client - 0.5, client + 0.5, color=LATE_SHADE, linewidth=0, zorder=0)
+        axes.text(
+            *(client, 1.02, str(client)),
+            transform=axes.get_xaxis_transform(),
+            rotation=90,
+            horizontalalignment="center",
+            verticalalignment="bottom",
+            fontsize=7,
+            color=VERMILLION,
+        )
+
+
+def _name_classes(axes: Axes, class_names: Sequence[str], affected_class: int) -> None:
+    """All classes, or where there are many every so many-th and the affected one."""
+    step = -(-len(class_names) // MOST_NAMED_CLASSES)
+    named = sorted({*range(0, len(class_names), step), affected_class})
+    if step > 1:
+        named = [label for label in named if label == affected_class or abs(label - affected_class) >= step]
+    names = [class_names[label] for label in named]
+    axes.set_yticks(named, [name if len(name) <= 16 else f"{name[:15]}…" for name in names])
+    axes.get_yticklabels()[named.index(affected_class)].set(color=VERMILLION, fontweight="bold")
+
+
+def _legend(counts: Counts, late_clients: Sequence[int]) -> list[Line2D | Patch]:
+    def dot(colour: str, label: str) -> Line2D:
+        return Line2D([], [], marker="o", linestyle="", color=colour, label=label)
+
+    handles: list[Line2D | Patch] = [
+        dot(VERMILLION, "affected class"),
+        dot(BLUE, f"others; area: samples (largest {counts.max()})"),
+    ]
+    if late_clients:
+        handles.append(Patch(facecolor=LATE_SHADE, label=f"late clients ({len(late_clients)})"))
+    return handles
