@@ -1,0 +1,77 @@
+"""Nothing a user or a plugin author can name is undocumented, and the generated pages are up to date."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from stalefl.config.explain import keys_of
+from stalefl.config.schema import Experiment
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def _generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_generate", DOCS / "generate.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+generate = _generator()
+
+
+def read(name: str) -> str:
+    path = DOCS / name
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def section(page: str, heading: str) -> str:
+    """The part of ``page`` below ``heading``, up to the next heading of that level."""
+    level = heading.partition(" ")[0]
+    found = re.search(rf"^{re.escape(heading)}$(.*?)(?=^{level} |\Z)", page, re.MULTILINE | re.DOTALL)
+    assert found, f"no section {heading!r}"
+    return found[1]
+
+
+@pytest.mark.parametrize("name", ["cli.md", "experiment-file.md", "plugins.md"])
+def test_the_generated_pages_are_up_to_date(name: str) -> None:
+    assert read(name) == generate.pages()[name], f"docs/{name} is out of date: run `make docs`"
+
+
+@pytest.mark.parametrize("hook", generate.hooks_of(), ids=lambda hook: hook.__name__)
+def test_every_hook_is_documented(hook: Any) -> None:
+    assert inspect.getdoc(hook)
+    assert hook.__name__ in read("plugins.md") + read("write-a-compensator.md")
+
+
+def test_hooks_are_found() -> None:
+    names = [hook.__name__ for hook in generate.hooks_of()]
+    assert {"stalefl_datasets", "stalefl_models", "stalefl_compensators"} <= set(names)
+
+
+@pytest.mark.parametrize(("path", "command"), list(generate.commands()))
+def test_every_command_and_option_is_documented(path: str, command: Any) -> None:
+    assert command.help, f"{path} has no help"
+    text = section(read("cli.md"), f"## `{path}`")
+    options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
+    for option in set(options) - {"--help"}:
+        assert f"`{option}`" in text or f", {option}`" in text, f"{path} {option}"
+    assert [p.name for p in command.params if not p.help and p.name != "help"] == []
+
+
+@pytest.mark.parametrize("table", Experiment.model_fields)
+def test_every_key_of_an_experiment_is_documented(table: str) -> None:
+    model: Any = Experiment.model_fields[table].annotation
+    text = section(read("experiment-file.md"), f"## `[{table}]`")
+    for key in keys_of(model):
+        assert key.description, f"{table}.{key.name} has no description"
+        assert f"| `{key.name}` |" in text
