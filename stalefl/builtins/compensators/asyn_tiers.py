@@ -15,7 +15,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from stalefl.contracts import Compensator, Contribution, Options, ServerView, State
@@ -26,6 +26,13 @@ class AsynTiersOptions(Options):
         (0,), description="the greatest staleness of each tier but the slowest; (0,) gives two: on time and late"
     )
     average: Literal["updates", "models"] = Field("updates", description="what is averaged across tiers")
+
+    @field_validator("boundaries_rounds")
+    @classmethod
+    def _ascending(cls, boundaries: tuple[int, ...]) -> tuple[int, ...]:
+        if list(boundaries) != sorted(set(boundaries)) or (boundaries and boundaries[0] < 0):
+            raise ValueError("must ascend from 0 or more, as [0, 10]")
+        return boundaries
 
 
 class AsynTiers(Compensator):
@@ -38,9 +45,7 @@ class AsynTiers(Compensator):
         tiers = len(self.options.boundaries_rounds) + 1
         return {"reports": [0] * tiers, "models": {}, "samples": [0.0] * tiers}
 
-    def aggregate(
-        self, contributions: Sequence[Contribution], view: ServerView, state: State
-    ) -> tuple[Tensor, State]:
+    def aggregate(self, contributions: Sequence[Contribution], view: ServerView, state: State) -> tuple[Tensor, State]:
         tiers: dict[int, list[Contribution]] = {}
         for c in contributions:
             tiers.setdefault(bisect_left(self.options.boundaries_rounds, c.update.staleness_rounds), []).append(c)

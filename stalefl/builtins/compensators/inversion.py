@@ -54,6 +54,8 @@ class Inversion(Compensator):
             iterations=options.iterations if last is None else options.warm_iterations,
             learning_rate=options.learning_rate,
         )
+        if not fit.losses:  # an update of zero
+            return Compensated(update.delta, float(update.samples), state)
         recovered = {"inputs": fit.data.inputs, "label_logits": fit.data.label_logits}
         state = {"recovered": {**state["recovered"], update.client: recovered}}
         return Compensated(
