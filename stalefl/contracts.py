@@ -33,6 +33,10 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+AnyOptions = Options
+"""The same, for the plugin classes below, in whose bodies the name ``Options`` is their own schema."""
+
+
 class InputError(ValueError):
     """Bad input from the user: one clear line that says what is wrong, where, and what would be valid (exit code 2)."""
 
@@ -99,7 +103,7 @@ class DatasetPlugin:
     paper: ClassVar[str] = ""
     Options: ClassVar[type[Options]] = Options
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: AnyOptions) -> None:
         self.options = options
 
     def load(self, context: DataContext) -> Dataset:
@@ -114,7 +118,7 @@ class ModelPlugin:
     paper: ClassVar[str] = ""
     Options: ClassVar[type[Options]] = Options
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: AnyOptions) -> None:
         self.options = options
 
     def build(self, spec: InputSpec) -> nn.Module:
@@ -153,7 +157,7 @@ class ServerView:
     """All a method can see of a round. It holds no data set, no fresh update of a late client and no truth."""
 
     round: int
-    """The round in progress, from 1."""
+    """The round in progress, from 1; 0 in ``init``."""
     weights: Tensor
     """[P], the global model at the start of the round, in every step."""
     buffers: Mapping[str, Tensor]
@@ -199,7 +203,7 @@ class Compensator:
     without_staleness: ClassVar[bool] = False
     """True only for a reference that is simulated as if no client were late."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: AnyOptions) -> None:
         self.options = options
 
     def init(self, view: ServerView) -> State:

@@ -23,6 +23,9 @@ class History:
 
     sent: dict[tuple[int, int, int], Sent] = field(default_factory=dict)
 
+    def copy(self) -> History:
+        return History(dict(self.sent))
+
     def send(self, client: int, dispatched_round: int, arrived_round: int, model: Sent) -> None:
         self.sent[client, dispatched_round, arrived_round] = model
 
@@ -32,10 +35,7 @@ class History:
 
     def to_tree(self) -> list[dict[str, Any]]:
         """Plain data for a checkpoint."""
-        return [
-            {"job": list(job), "weights": s.weights, "buffers": dict(s.buffers)}
-            for job, s in self.sent.items()
-        ]
+        return [{"job": list(job), "weights": s.weights, "buffers": dict(s.buffers)} for job, s in self.sent.items()]
 
     @classmethod
     def from_tree(cls, tree: list[dict[str, Any]]) -> History:

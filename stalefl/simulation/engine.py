@@ -57,7 +57,7 @@ class Simulation:
         return named_generator(self.seed, purpose, *index)
 
 
-@dataclass
+@dataclass(frozen=True)
 class SimulationState:
     """All that changes from round to round; as a tree it is the checkpoint."""
 
@@ -106,7 +106,7 @@ class RoundFacts:
 
 def start(sim: Simulation, weights: Tensor, buffers: dict[str, Tensor]) -> SimulationState:
     """The state before round 1."""
-    method_state = sim.method.init(_view(sim, 1, weights, buffers))
+    method_state = sim.method.init(_view(sim, 0, weights, buffers))
     return SimulationState(0, weights, buffers, method_state, History())
 
 
@@ -118,8 +118,8 @@ def rounds(sim: Simulation, state: SimulationState, last_round: int) -> Iterator
 
 
 def run_round(sim: Simulation, state: SimulationState) -> tuple[SimulationState, RoundFacts]:
-    """One round."""
-    t = state.round + 1
+    """One round; ``state`` stays as it is."""
+    t, history = state.round + 1, state.history.copy()
     view = _view(sim, t, state.weights, state.buffers)
 
     # 1. Send the model, or what the method makes of it, to every client that starts a job now.
@@ -131,13 +131,13 @@ def run_round(sim: Simulation, state: SimulationState) -> tuple[SimulationState,
             generator=sim.generator("dispatch", t, job.client),
         )
         weights = sim.method.dispatch(job.client, seen, state.method_state)
-        state.history.send(job.client, t, job.arrived_round, Sent(weights, state.buffers))
+        history.send(job.client, t, job.arrived_round, Sent(weights, state.buffers))
     dispatch_seconds = _clock(sim) - began
 
     # 2. Train the clients whose update arrives now, on the model and the data they held when they were sent it.
     began = _clock(sim)
     jobs = sim.arriving.get(t, ())
-    sent = [state.history.take(job.client, job.dispatched_round, t) for job in jobs]
+    sent = [history.take(job.client, job.dispatched_round, t) for job in jobs]
     updates = [_train(sim, job, model) for job, model in zip(jobs, sent, strict=True)]
     client_seconds = _clock(sim) - began
 
@@ -162,7 +162,7 @@ def run_round(sim: Simulation, state: SimulationState) -> tuple[SimulationState,
         estimate_error=estimate_error,
         stale_error=stale_error,
     )
-    return SimulationState(t, outcome.weights, outcome.buffers, outcome.state, state.history), facts
+    return SimulationState(t, outcome.weights, outcome.buffers, outcome.state, history), facts
 
 
 def _view(sim: Simulation, round: int, weights: Tensor, buffers: dict[str, Tensor]) -> ServerView:
@@ -192,9 +192,7 @@ def _train(sim: Simulation, job: Job, sent: Sent) -> ClientUpdate:
     )
 
 
-def _errors(
-    sim: Simulation, view: ServerView, outcome: ServerRound
-) -> tuple[Disparity | None, Disparity | None]:
+def _errors(sim: Simulation, view: ServerView, outcome: ServerRound) -> tuple[Disparity | None, Disparity | None]:
     """Mean distances of the compensated and of the stale updates from the updates of clients that were on time."""
     estimates, stale = [], []
     for contribution in outcome.contributions:
