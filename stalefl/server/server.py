@@ -38,7 +38,7 @@ def server_round(
     rejected: list[int] = []
     iterations = 0
     for update in sorted(updates, key=lambda u: (u.staleness_rounds, u.client)):
-        if not _finite(update.delta):
+        if not _finite(update.delta, *update.buffers.values()):
             rejected.append(update.client)
             continue
         seen = replace(view, staleness_rounds=update.staleness_rounds, generator=generator_for(update.client))
@@ -64,13 +64,14 @@ def average_buffers(updates: Sequence[ClientUpdate], current: Mapping[str, Tenso
         return dict(current)
     averaged = {}
     for name, value in current.items():
-        stack = [u.buffers[name] for u in updates]
+        stack = torch.stack([u.buffers[name] for u in updates])
         if value.is_floating_point():
-            averaged[name] = sum((u.samples / total) * b for u, b in zip(updates, stack, strict=True))
+            shares = torch.tensor([u.samples / total for u in updates]).to(stack)
+            averaged[name] = torch.tensordot(shares, stack, dims=1)
         else:
-            averaged[name] = torch.stack(stack).amax(dim=0)
+            averaged[name] = stack.amax(dim=0)
     return averaged
 
 
-def _finite(delta: Tensor) -> bool:
-    return bool(torch.isfinite(delta).all())
+def _finite(*tensors: Tensor) -> bool:
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
