@@ -11,9 +11,8 @@ import torch
 
 from stalefl.config.loading import experiment_to_toml, load_experiment
 from stalefl.config.schema import Experiment, TrainingTable
-from stalefl.contracts import DataContext, Dataset, InputError
+from stalefl.contracts import DataContext, InputError
 from stalefl.data.federated import FederatedData
-from stalefl.data.partition import Partition
 from stalefl.data.partition_file import save_partition
 from stalefl.data.setup import partition_meta, prepare_partition
 from stalefl.devices import resolve_device
@@ -34,8 +33,7 @@ class Run:
     """The objects of one run: one method, one seed."""
 
     experiment: Experiment
-    dataset: Dataset
-    partition: Partition
+    data: FederatedData
     late_clients: tuple[int, ...]
     first_late_round: int | None
     simulation: engine.Simulation
@@ -58,10 +56,12 @@ def build_run(experiment: Experiment, context: DataContext) -> Run:
     plugin = registry.create("model", experiment.model.name, experiment.model.options)
     model, weights, buffers = build_flat_model(plugin, dataset.spec, named_generator(seed, "initial-weights"), device)
     late_jobs = _plan(experiment, partition.clients, client_delays(experiment.staleness, late_clients))
+    first_late = first_late_round(job for job in late_jobs if job.arrived_round <= experiment.run.rounds)
+    data = FederatedData(dataset, partition, device)
     simulation = engine.Simulation(
         model=model,
         method=method,
-        data=FederatedData(dataset, partition, device),
+        data=data,
         input_spec=dataset.spec,
         training=local_training(experiment.training),
         jobs=_plan(experiment, partition.clients, {}) if method.without_staleness else late_jobs,
@@ -69,7 +69,7 @@ def build_run(experiment: Experiment, context: DataContext) -> Run:
         oracle=experiment.evaluation.oracle,
     )
     start = engine.start(simulation, weights, buffers)
-    return Run(experiment, dataset, partition, late_clients, first_late_round(late_jobs), simulation, start)
+    return Run(experiment, data, late_clients, first_late, simulation, start)
 
 
 def local_training(table: TrainingTable) -> LocalTraining:
@@ -111,12 +111,16 @@ def execute(
     """
     experiment = run.experiment
     torch.set_num_threads(experiment.run.threads)
-    state, seconds_before = (_restore(run, folder) if resume else None) or (run.start, 0.0)
-    folder.truncate_rounds(after_round=state.round)
+    start, seconds_before = (_restore(run, folder) if resume else None) or (run.start, 0.0)
+    if start.round > experiment.run.rounds:
+        raise InputError(
+            f"{folder.path} has done {start.round} rounds already; valid: run.rounds = {start.round} or more"
+        )
+    folder.truncate_rounds(after_round=start.round)
     _write_settings(run, folder)
     began = time.perf_counter() - seconds_before
-    stopped = False
-    for state, facts in engine.rounds(run.simulation, state, experiment.run.rounds):
+    state = start
+    for state, facts in engine.rounds(run.simulation, start, experiment.run.rounds):
         record = _record(run, state, facts)
         folder.append_round(record)
         on_round(record)
@@ -173,8 +177,8 @@ def _write_settings(run: Run, folder: RunFolder) -> None:
     experiment = run.experiment
     folder.write_config(experiment_to_toml(experiment))
     folder.write_environment(environment(str(run.simulation.model.device), experiment.run.threads))
-    meta = partition_meta(run.dataset, experiment.partition, experiment.staleness, experiment.run.seed)
-    save_partition(folder.partition, run.partition, run.late_clients, meta)
+    meta = partition_meta(run.data.dataset, experiment.partition, experiment.staleness, experiment.run.seed)
+    save_partition(folder.partition, run.data.partition, run.late_clients, meta)
 
 
 def _record(run: Run, state: engine.SimulationState, facts: engine.RoundFacts) -> dict[str, Any]:
@@ -189,7 +193,7 @@ def _record(run: Run, state: engine.SimulationState, facts: engine.RoundFacts) -
         server_seconds=facts.server_seconds,
         client_seconds=facts.client_seconds,
         affected_class=run.experiment.staleness.affected_class,
-        evaluation=evaluate(model, state.weights, state.buffers, run.dataset.test) if due else None,
+        evaluation=evaluate(model, state.weights, state.buffers, run.data.test) if due else None,
         inversion_iterations=facts.inversion_iterations,
         oracle=settings.oracle,
         estimate_error=asdict(facts.estimate_error) if facts.estimate_error else None,

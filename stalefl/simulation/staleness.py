@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,8 +56,8 @@ def plan_jobs(
     """Every job of a run, by arrival. ``participants[t - 1]`` are the clients of round t.
 
     A late client with delay d is on time (or absent) in rounds 1 to d, when no model of age d exists. After that, with
-    ``pipeline``, each round it takes part in receives the update it began d rounds before (the paper's setting); without,
-    a round it takes part in while idle starts a job that arrives d rounds later, and it stays busy until then.
+    ``pipeline``, each round it takes part in receives the update it began d rounds before (the paper's setting);
+    without, a round it takes part in while idle starts a job that arrives d rounds later, and it stays busy until then.
     """
     jobs: list[Job] = []
     busy_until: dict[int, int] = {}
@@ -75,6 +75,6 @@ def plan_jobs(
     return sorted(jobs)
 
 
-def first_late_round(jobs: Sequence[Job]) -> int | None:
+def first_late_round(jobs: Iterable[Job]) -> int | None:
     """The round in which the first stale update arrives; None if none does."""
     return min((job.arrived_round for job in jobs if job.staleness_rounds), default=None)
