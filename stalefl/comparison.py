@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import Empty
 from typing import Any, Protocol
@@ -66,7 +67,9 @@ def check(experiments: Sequence[Experiment], context: DataContext) -> None:
             build_run(experiment, context)
 
 
-def run_task(task: Task, on_round: Callable[[dict[str, Any]], None], should_stop: Callable[[], bool]) -> Any:
+def run_task(
+    task: Task, on_round: Callable[[dict[str, Any]], None], should_stop: Callable[[], bool]
+) -> dict[str, Any] | None:
     """The result of the run, or None if it was stopped."""
     run = build_run(task.experiment, task.context)
     known = task.resume and (task.path / "rounds.jsonl").exists()
@@ -80,7 +83,7 @@ def run_tasks(tasks: Sequence[Task], jobs: int, on_round: OnRound, stop: Stop) -
     if min(jobs, len(tasks)) == 1:
         results = []
         for index, task in enumerate(tasks):
-            done = None if stop.is_set() else run_task(task, lambda r, i=index: on_round(i, r), stop.is_set)
+            done = None if stop.is_set() else run_task(task, partial(on_round, index), stop.is_set)
             results.append(done)
         return results
     return _run_in_processes(tasks, min(jobs, len(tasks)), on_round, stop)
@@ -117,7 +120,7 @@ def _run_in_processes(tasks: Sequence[Task], jobs: int, on_round: OnRound, stop:
 def _work(index: int, task: Task, events: Any, stop: Any) -> dict[str, Any] | None:
     if stop.is_set():
         return None
-    return run_task(task, lambda record: events.put((index, record)), stop.is_set)  # type: ignore[no-any-return]
+    return run_task(task, lambda record: events.put((index, record)), stop.is_set)
 
 
 def _drain(events: Any, on_round: OnRound) -> None:

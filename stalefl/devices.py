@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import torch
 
@@ -16,10 +17,9 @@ def resolve_device(name: str) -> torch.device:
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise InputError(f"device '{name}' is unknown; valid: auto, cpu, cuda, cuda:N, mps") from error
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise InputError(f"device '{name}' is unknown; valid: auto, cpu, cuda, cuda:N, mps")
+    device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise InputError(f"device '{name}' is not there: {torch.cuda.device_count()} CUDA devices; valid: auto, cpu")
     if device.type == "mps" and not torch.backends.mps.is_available():
