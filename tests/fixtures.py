@@ -1,0 +1,139 @@
+"""Small problems that several tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stalefl.builtins.models.mlp import Mlp, MlpOptions
+from stalefl.config.loading import load_experiment
+from stalefl.config.schema import Experiment
+from stalefl.contracts import ClientUpdate, InputSpec, ModelPlugin, Options, ServerView
+from stalefl.seeds import named_generator
+from stalefl.training.dropout import SeededDropout
+from stalefl.training.local_update import LocalTraining
+from stalefl.training.model import FlatModel, build_flat_model
+
+SPEC = InputSpec(shape=(4,), classes=3, value_range=((-1.0,) * 4, (1.0,) * 4), space="signal")
+TRAINING = LocalTraining(local_epochs=3, lr=0.1, momentum=0.5)
+
+Parts = tuple[FlatModel, Tensor, dict[str, Tensor]]
+"""A model, its initial weights and its initial buffers."""
+
+
+def tiny_mlp(hidden: int = 5, seed: int = 0) -> Parts:
+    """Four inputs, one hidden layer, three classes."""
+    plugin = Mlp(MlpOptions(hidden=(hidden,)))
+    return build_flat_model(plugin, SPEC, named_generator(seed, "initial-weights"))
+
+
+class Sequential(ModelPlugin):
+    """A model of given layers."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__(Options())
+        self.layers = layers
+
+    def build(self, spec: InputSpec) -> nn.Module:
+        return nn.Sequential(*self.layers)
+
+
+def model_of(*layers: nn.Module) -> Parts:
+    return build_flat_model(Sequential(*layers), SPEC, named_generator(0, "initial-weights"))
+
+
+def batch_norm_model() -> Parts:
+    return model_of(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 3))
+
+
+def dropout_model() -> Parts:
+    return model_of(nn.Linear(4, 20), nn.ReLU(), SeededDropout(0.5), nn.Linear(20, 3))
+
+
+def samples(count: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Inputs [count, 4] in the value range of ``SPEC`` and their classes, which depend on the inputs."""
+    inputs = 2 * torch.rand(count, 4, generator=named_generator(seed, "test-inputs")) - 1
+    return inputs, inputs[:, :3].argmax(dim=1)
+
+
+@dataclass(frozen=True)
+class MemoryData:
+    """Clients' data as the engine asks for them."""
+
+    clients: Sequence[tuple[Tensor, Tensor]]
+
+    def client_data(self, client: int, round: int) -> tuple[Tensor, Tensor]:
+        return self.clients[client]
+
+
+def view(
+    weights: Tensor | Sequence[float] = (0.0, 0.0),
+    *,
+    round: int = 1,
+    buffers: Mapping[str, Tensor] | None = None,
+    model: FlatModel | None = None,
+    training: LocalTraining = TRAINING,
+    seed: int = 0,
+    staleness_rounds: int = 0,
+) -> ServerView:
+    """What a method sees. A view of literal weights holds a model that does not fit them, for methods that use none."""
+    return ServerView(
+        round=round,
+        weights=torch.as_tensor(weights),
+        buffers=buffers or {},
+        model=model or tiny_mlp()[0],
+        training=training,
+        input_spec=SPEC,
+        generator=named_generator(seed, "test-view"),
+        staleness_rounds=staleness_rounds,
+    )
+
+
+def update(
+    delta: Tensor | Sequence[float],
+    *,
+    client: int = 0,
+    samples: int = 1,
+    staleness_rounds: int = 0,
+    arrived_round: int = 100,
+    base_weights: Tensor | Sequence[float] | None = None,
+    buffers: Mapping[str, Tensor] | None = None,
+) -> ClientUpdate:
+    delta = torch.as_tensor(delta)
+    return ClientUpdate(
+        client=client,
+        delta=delta,
+        samples=samples,
+        dispatched_round=arrived_round - staleness_rounds,
+        arrived_round=arrived_round,
+        base_weights=torch.zeros_like(delta) if base_weights is None else torch.as_tensor(base_weights),
+        buffers=buffers or {},
+    )
+
+
+METHODS = ("unstale", "unweighted", "weighted", "first-order", "w-pred", "asyn-tiers", "inversion")
+
+
+def digits_experiment(method: str | Sequence[str] = "unweighted", **tables: Mapping[str, Any]) -> Experiment:
+    """Six rounds on ten digits of ten clients each with one class; the client of class 5 is late by two rounds."""
+    inversion = {"size": 4, "iterations": 4, "warm_iterations": 2}
+    names = [method] if isinstance(method, str) else method
+    if isinstance(method, str):
+        options: Mapping[str, Any] = inversion if method == "inversion" else {}
+    else:
+        options = {"inversion": inversion} if "inversion" in names else {}
+    base: dict[str, Mapping[str, Any]] = {
+        "partition": {"clients": 10, "samples_per_client": 10},
+        "staleness": {"rounds": 2, "late_clients": 1},
+        "model": {"name": "mlp", "options": {"hidden": [12]}},
+        "training": {"local_epochs": 2},
+        "method": {"name": method if isinstance(method, str) else list(method), "options": options},
+        "evaluation": {"oracle": True},
+        "run": {"rounds": 6, "device": "cpu", "checkpoint_every_rounds": 2},
+    }
+    merged = {name: {**base.get(name, {}), **tables.get(name, {})} for name in {**base, **tables}}
+    return load_experiment(flags=merged)

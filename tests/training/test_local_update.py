@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy
+
+from stalefl.seeds import named_generator
+from stalefl.training.local_update import LocalTraining, local_update
+from tests.fixtures import Parts, batch_norm_model, dropout_model, model_of, samples, tiny_mlp
+
+PROGRAMS = [
+    LocalTraining(local_epochs=4, lr=0.1),
+    LocalTraining(local_epochs=4, lr=0.1, momentum=0.9),
+    LocalTraining(local_epochs=4, lr=0.1, weight_decay=0.1),
+    LocalTraining(local_epochs=4, lr=0.1, momentum=0.9, weight_decay=0.1, nesterov=True),
+    LocalTraining(local_epochs=3, lr=0.1, momentum=0.5, batch_size=4),
+]
+
+
+def generator() -> torch.Generator:
+    return named_generator(0, "local-training")
+
+
+def trained_by_torch(parts: Parts, inputs: Tensor, targets: Tensor, training: LocalTraining) -> tuple[Tensor, Any]:
+    """The delta and the module after the same batches with torch.optim.SGD."""
+    model, weights, buffers = parts
+    module = copy.deepcopy(model.module)
+    module.load_state_dict({**model.layout.to_named(weights), **buffers})
+    module.train()
+    optimiser = torch.optim.SGD(
+        module.parameters(),
+        lr=training.lr,
+        momentum=training.momentum,
+        weight_decay=training.weight_decay,
+        nesterov=training.nesterov,
+    )
+    for batch in training.plan(len(inputs), generator()):
+        x, y = (inputs, targets) if batch is None else (inputs[batch], targets[batch])
+        optimiser.zero_grad()
+        cross_entropy(module(x), y).backward()
+        optimiser.step()
+    return model.layout.join([p.detach() for p in module.parameters()]) - weights, module
+
+
+@pytest.mark.parametrize("training", PROGRAMS)
+def test_equals_torch_sgd(training: LocalTraining) -> None:
+    parts = tiny_mlp()
+    inputs, targets = samples(10)
+    expected, _ = trained_by_torch(parts, inputs, targets, training)
+    result = local_update(*parts, inputs, targets, training, generator())
+    assert expected.abs().max() > 1e-2
+    assert torch.allclose(result.delta, expected, rtol=0, atol=1e-6)
+
+
+def test_equals_torch_sgd_for_convolutions_and_batch_norm() -> None:
+    parts = model_of(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 9, 3))
+    inputs = torch.rand(7, 2, 5, 5, generator=generator())
+    targets = torch.tensor([0, 1, 2, 0, 1, 2, 0])
+    expected, module = trained_by_torch(parts, inputs, targets, PROGRAMS[4])
+    result = local_update(*parts, inputs, targets, PROGRAMS[4], generator())
+    assert torch.allclose(result.delta, expected, rtol=0, atol=1e-6)
+    for name, value in module.named_buffers():
+        assert torch.allclose(result.buffers[name], value, rtol=0, atol=1e-6)
+
+
+def test_one_step_by_hand() -> None:
+    """Zero weights give a softmax of 1/3 each: the gradient of a bias is 1/3 - share of its class."""
+    model, weights, _ = model_of(nn.Linear(4, 3))
+    inputs, targets = torch.zeros(2, 4), torch.tensor([0, 1])
+    delta = local_update(model, 0 * weights, {}, inputs, targets, LocalTraining(local_epochs=1, lr=0.6)).delta
+    assert delta[-3:].tolist() == pytest.approx([0.1, 0.1, -0.2])
+    assert not delta[:-3].any()
+
+
+def test_the_global_random_state_neither_matters_nor_changes() -> None:
+    parts = dropout_model()
+    training = LocalTraining(local_epochs=2, lr=0.1, batch_size=4)
+    torch.manual_seed(1)
+    first = local_update(*parts, *samples(10), training, generator()).delta
+    torch.manual_seed(2)
+    before = torch.get_rng_state()
+    assert torch.equal(local_update(*parts, *samples(10), training, generator()).delta, first)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_generator_draws_the_dropout_masks_and_without_one_there_are_none() -> None:
+    model, weights, _ = parts = dropout_model()
+    training = LocalTraining(local_epochs=1, lr=0.1)
+    plain = local_update(*parts, *samples(10), training).delta
+    first, other = (
+        local_update(*parts, *samples(10), training, named_generator(seed, "local-training")).delta for seed in (0, 1)
+    )
+    assert not torch.equal(first, plain)
+    assert not torch.equal(first, other)
+    expected = torch.autograd.grad(
+        cross_entropy(
+            functional_call(model.module.eval(), named := leaves(model, weights), samples(10)[0]), samples(10)[1]
+        ),
+        list(named.values()),
+    )
+    assert torch.allclose(plain, -0.1 * model.layout.join(expected), atol=1e-6)
+
+
+def leaves(model: Any, weights: Tensor) -> dict[str, Tensor]:
+    return {name: p.clone().requires_grad_() for name, p in model.layout.to_named(weights).items()}
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_arguments_stay_as_they_are(create_graph: bool) -> None:
+    model, weights, buffers = batch_norm_model()
+    inputs, targets = samples(10)
+    given = [weights, inputs, targets, *buffers.values()]
+    before = [tensor.clone() for tensor in given]
+    result = local_update(
+        model, weights, buffers, inputs, targets, PROGRAMS[1], generator(), create_graph=create_graph
+    )
+    assert all(torch.equal(a, b) for a, b in zip(given, before, strict=True))
+    assert not any(tensor.requires_grad for tensor in given)
+    assert result.buffers["1.num_batches_tracked"] == 4
+    assert not torch.equal(result.buffers["1.running_mean"], buffers["1.running_mean"])
+
+
+def test_without_a_graph_the_delta_has_none_and_equals_that_with_one() -> None:
+    parts = tiny_mlp()
+    inputs, targets = samples(10)
+    plain = local_update(*parts, inputs, targets, PROGRAMS[3]).delta
+    graphed = local_update(*parts, inputs.requires_grad_(), targets, PROGRAMS[3], create_graph=True).delta
+    assert not plain.requires_grad
+    assert graphed.requires_grad
+    assert torch.equal(graphed.detach(), plain)
+
+
+def test_soft_labels_of_one_class_equal_its_index() -> None:
+    parts = tiny_mlp()
+    inputs, targets = samples(10)
+    hard = local_update(*parts, inputs, targets, PROGRAMS[1]).delta
+    soft = local_update(*parts, inputs, nn.functional.one_hot(targets, 3).float(), PROGRAMS[1]).delta
+    assert torch.allclose(soft, hard, atol=1e-6)
+
+
+@pytest.mark.parametrize("training", [PROGRAMS[3], PROGRAMS[4]], ids=["full-batch", "mini-batches"])
+def test_gradient_through_all_steps_equals_finite_differences(training: LocalTraining) -> None:
+    """In float64, along a random direction in inputs and label logits together."""
+    model, weights, _ = model_of(nn.Linear(4, 5).double(), nn.Tanh(), nn.Linear(5, 3).double())
+    random = generator()
+    inputs, logits, towards_inputs, towards_logits, probe = (
+        torch.randn(shape, generator=random, dtype=torch.float64) for shape in [(6, 4), (6, 3), (6, 4), (6, 3), 43]
+    )
+    assert weights.shape == (43,)
+
+    def value(step: float, create_graph: bool = False) -> tuple[Tensor, list[Tensor]]:
+        x = (inputs + step * towards_inputs).requires_grad_(create_graph)
+        z = (logits + step * towards_logits).requires_grad_(create_graph)
+        result = local_update(
+            model, weights, {}, x, z.softmax(dim=1), training, named_generator(1, "order"), create_graph=create_graph
+        )
+        return result.delta @ probe, [x, z]
+
+    output, arguments = value(0.0, create_graph=True)
+    by_inputs, by_logits = torch.autograd.grad(output, arguments)
+    slope = (by_inputs * towards_inputs).sum() + (by_logits * towards_logits).sum()
+    measured = (value(1e-5)[0] - value(-1e-5)[0]) / 2e-5
+    assert slope.abs() > 1e-3
+    assert slope.item() == pytest.approx(measured.item(), rel=1e-6)
+
+
+def test_every_epoch_of_the_plan_visits_all_samples_once() -> None:
+    training = LocalTraining(local_epochs=2, batch_size=4)
+    plan = [batch.tolist() for batch in training.plan(10, generator()) if batch is not None]
+    assert [len(batch) for batch in plan] == [4, 4, 2, 4, 4, 2]
+    epochs = [sum(plan[:3], []), sum(plan[3:], [])]
+    assert [sorted(epoch) for epoch in epochs] == [list(range(10))] * 2
+    assert epochs[0] != epochs[1]
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "samples", "steps"), [(0, 10, 3), (4, 10, 9), (5, 10, 6), (10, 10, 3), (64, 10, 3), (1, 2, 6)]
+)
+def test_steps_are_as_many_as_the_plan_has_batches(batch_size: int, samples: int, steps: int) -> None:
+    training = LocalTraining(local_epochs=3, batch_size=batch_size)
+    assert training.steps(samples) == steps == len(training.plan(samples, generator()))
+
+
+def test_a_given_plan_replaces_the_drawn_one() -> None:
+    parts = tiny_mlp()
+    inputs, targets = samples(10)
+    part = torch.tensor([1, 3])
+    planned = local_update(*parts, inputs, targets, PROGRAMS[0], plan=[part]).delta
+    alone = local_update(*parts, inputs[part], targets[part], LocalTraining(local_epochs=1, lr=0.1)).delta
+    assert torch.equal(planned, alone)
