@@ -221,9 +221,10 @@ def _table(evaluation: Evaluation, spec: InputSpec, affected_class: int) -> Tabl
     for header in ("accuracy", *map(str, shown)):
         table.add_column(header, justify="right")
     for true, accuracy in enumerate(evaluation.per_class_accuracy):
-        name = f"{true} {spec.class_names[true]}" if spec.class_names else str(true)
+        name = spec.class_names[true] if spec.class_names else str(true)
+        label = name if name == str(true) else f"{true} {name}"
         counts = (str(evaluation.confusion[true, predicted].item()) for predicted in shown)
-        table.add_row(name, _text(accuracy, 3), *counts, style="bold" if true == affected_class else None)
+        table.add_row(label, _text(accuracy, 3), *counts, style="bold" if true == affected_class else None)
     return table
 
 

@@ -35,13 +35,18 @@ def comparison_table(results: Sequence[Result], references: Collection[str] = RE
     """One row per method, mean ± spread over seeds, the best method that is no reference in bold."""
     repeated = any(len(runs) > 1 for runs in _by_method(results).values())
     caption = "\n".join(filter(None, [LEGEND, SPREAD_LEGEND if repeated else "", _notes(results)]))
-    table = Table(title=_title(results), caption=caption, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(title=_title(results), caption=caption, caption_justify="left", box=SIMPLE_HEAD)
+    table.pad_edge, table.padding = False, (0, 1, 0, 0)
     table.add_column("method", no_wrap=True)
     for header in [*SHORT_HEADERS, f"rounds\nto {_target(results):g}", "server\nseconds"]:
         table.add_column(header, justify="right")
     best = best_method(results, references)
     for method, runs in _by_method(results).items():
-        table.add_row(method, *map(_narrow, _cells(runs)), style="bold" if method == best else None)
+        cells = [cell.replace(" ± ", "±") for cell in _cells(runs)]
+        accuracies, others = cells[:4], cells[4:]
+        table.add_row(
+            method, *map(_without_leading_zeros, accuracies), *others, style="bold" if method == best else None
+        )
     return table
 
 
@@ -114,9 +119,9 @@ def _text(value: Spread, digits: int) -> str:
     return mean if value.spread is None else f"{mean} ± {value.spread:.{digits}f}"
 
 
-def _narrow(cell: str) -> str:
-    """``0.936 ± 0.009`` as ``.936±.009``: the table fits a terminal of 80 columns."""
-    return "±".join(part.removeprefix("0") if part.startswith("0.") else part for part in cell.split(" ± "))
+def _without_leading_zeros(cell: str) -> str:
+    """``0.936±0.009`` as ``.936±.009``: the table fits a terminal of 80 columns."""
+    return "±".join(part.removeprefix("0") for part in cell.split("±"))
 
 
 def _rounds_text(runs: Sequence[Result]) -> str:
