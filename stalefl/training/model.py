@@ -63,5 +63,5 @@ def build_flat_model(
 
 
 def _channels_last(tensor: Tensor) -> Tensor:
-    # Not .contiguous(): it leaves one-channel images as they are, and the first convolution then runs in the slow layout.
+    # Not .contiguous(): it leaves one-channel images as they are, and the network then runs in the slow layout.
     return tensor.to(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
