@@ -116,9 +116,7 @@ def test_arguments_stay_as_they_are(create_graph: bool) -> None:
     inputs, targets = samples(10)
     given = [weights, inputs, targets, *buffers.values()]
     before = [tensor.clone() for tensor in given]
-    result = local_update(
-        model, weights, buffers, inputs, targets, PROGRAMS[1], generator(), create_graph=create_graph
-    )
+    result = local_update(model, weights, buffers, inputs, targets, PROGRAMS[1], generator(), create_graph=create_graph)
     assert all(torch.equal(a, b) for a, b in zip(given, before, strict=True))
     assert not any(tensor.requires_grad for tensor in given)
     assert result.buffers["1.num_batches_tracked"] == 4
