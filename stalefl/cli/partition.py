@@ -195,7 +195,8 @@ def _table(counts: Indices, late_clients: tuple[int, ...], names: tuple[str, ...
 
     classes = _classes_shown(counts, affected)
     rows = _rows_shown(len(counts), late_clients)
-    table = Table(title=Text(title), title_justify="left", caption_justify="left", show_footer=True, box=SIMPLE)
+    table = Table(title=Text(title), box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), show_footer=True)
+    table.title_justify = table.caption_justify = "left"
     table.add_column("client", "all", justify="right")
     table.add_column("", "")
     for label in classes:

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from stalefl.contracts import InputError
 from stalefl.data.partition import Partition
-from stalefl.storage import replacing
+from stalefl.storage import METADATA_KEY, replacing
 
 FORMAT = "stalefl-partition-1"
 ARRAYS = ("indices", "sizes", "late_clients")
@@ -26,10 +26,12 @@ def save_partition(path: Path, partition: Partition, late_clients: tuple[int, ..
         "sizes": np.array(partition.sizes, dtype=np.int64),
         "late_clients": np.array(late_clients, dtype=np.int64),
     }
-    text = json.dumps(meta, sort_keys=True)
+    header = {"format": FORMAT, "digest": _digest(arrays, meta), "meta": meta}
+    # One key only: safetensors writes several in an order that changes from process to process.
+    metadata = {METADATA_KEY: json.dumps(header, sort_keys=True)}
     with replacing(path) as partial:
         try:
-            save_file(arrays, partial, metadata={"format": FORMAT, "meta": text, "digest": _digest(arrays, text)})
+            save_file(arrays, partial, metadata=metadata)
         except SafetensorError as error:
             raise OSError(str(error)) from error
 
@@ -40,23 +42,26 @@ def load_partition(path: Path) -> tuple[Partition, tuple[int, ...], dict[str, An
     if not path.is_file():
         raise InputError(f"no partition file {path}")
     try:
-        with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT or set(file.keys()) != set(ARRAYS):
-                raise InputError(f"{path} is not a partition written by stalefl")
-            arrays = {name: file.get_tensor(name) for name in ARRAYS}
-        if metadata["digest"] != _digest(arrays, metadata["meta"]):
-            raise InputError(f"the partition {path} is damaged: its content does not match its digest")
-        meta = json.loads(metadata["meta"])
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
+        arrays, header = _read(path)
+    except (OSError, SafetensorError, ValueError) as error:
         raise InputError(f"the partition {path} is damaged: {error}") from error
+    if set(arrays) != set(ARRAYS) or header.get("format") != FORMAT:
+        raise InputError(f"{path} is not a partition written by stalefl")
+    meta: Any = header.get("meta")
     indices, sizes, late = (arrays[name] for name in ARRAYS)
     if fault := _fault(indices, sizes, late, meta):
         raise InputError(f"the partition {path} is damaged: {fault}")
+    if header.get("digest") != _digest(arrays, meta):
+        raise InputError(f"the partition {path} is damaged: its content does not match its digest")
     parts = tuple(np.split(indices, np.cumsum(sizes)[:-1]))
     return Partition(parts), tuple(int(client) for client in late), meta
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    with safe_open(path, framework="np") as file:
+        header = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
+    return arrays, header if isinstance(header, dict) else {}
 
 
 def _fault(indices: Any, sizes: Any, late: Any, meta: Any) -> str:
@@ -73,8 +78,8 @@ def _fault(indices: Any, sizes: Any, late: Any, meta: Any) -> str:
     return "" if isinstance(meta, dict) else "its metadata are not a table"
 
 
-def _digest(arrays: dict[str, Any], text: str) -> str:
-    digest = hashlib.blake2b(text.encode(), digest_size=16)
+def _digest(arrays: dict[str, Any], meta: dict[str, Any]) -> str:
+    digest = hashlib.blake2b(json.dumps(meta, sort_keys=True).encode(), digest_size=16)
     for name in ARRAYS:
         digest.update(np.ascontiguousarray(arrays[name]).tobytes())
     return digest.hexdigest()
