@@ -14,14 +14,14 @@ help:  ## this list
 	@echo "stalefl: federated learning with late clients. Targets:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do \
 		printf '%-18s %s\n' "$$target" "$$text"; done
-	@echo "The first of them installs into .venv (a few minutes, about 5.5 GB). Another Python: make PYTHON=python3.12 ..."
+	@echo "The first of them installs into .venv (a few minutes, about 6 GB). Another Python: make PYTHON=python3.12 ..."
 
 install: $(READY)  ## create .venv and install stalefl with all that its tests need
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
 		|| { echo "stalefl needs Python 3.10 or newer; choose one with: make PYTHON=python3.12 ..." >&2; exit 1; }
-	@echo "Installing into .venv: takes a few minutes and about 5.5 GB, most of it PyTorch."
+	@echo "Installing into .venv: takes a few minutes and about 6 GB, most of it PyTorch."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	@touch $@
