@@ -176,7 +176,8 @@ def _to_device(tree: Any, device: torch.device) -> Any:
 def _write_settings(run: Run, folder: RunFolder) -> None:
     experiment = run.experiment
     folder.write_config(experiment_to_toml(experiment))
-    folder.write_environment(environment(str(run.simulation.model.device), experiment.run.threads))
+    if not folder.environment.exists():
+        folder.write_environment(environment(str(run.simulation.model.device), experiment.run.threads))
     meta = partition_meta(run.data.dataset, experiment.partition, experiment.staleness, experiment.run.seed)
     save_partition(folder.partition, run.data.partition, run.late_clients, meta)
 

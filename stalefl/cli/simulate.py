@@ -49,7 +49,9 @@ def simulate_command(
     ] = None,
     oracle: Annotated[bool, typer.Option("--oracle", help="Also measure the true estimation errors.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for the records. Default: a new one below runs/.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on where the run or comparison in this folder stopped.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on where the run or comparison in this folder stopped.")
+    ] = None,
     force: ForceOption = False,
     jobs: Annotated[int | None, typer.Option(help="Runs at the same time, as run.jobs; 0 = as many as cores.")] = None,
     device: DeviceOption = None,
@@ -72,7 +74,7 @@ def simulate_command(
 
     set_up_logging(quiet, verbose)
     context = data_context(data_dir, download)
-    flags = {
+    flags: dict[str, dict[str, Any]] = {
         "data": {"dataset": dataset},
         "model": {"name": model},
         "method": {"name": _one_or_several(method)},
@@ -182,9 +184,7 @@ def _run(tasks: list[Task], jobs: int, stop: Stop, quiet: bool) -> list[dict[str
 
     first = tasks[0].experiment
     labels = [task.label for task in tasks]
-    display = make_display(
-        console(stderr=True), labels, first.run.rounds, first.staleness.affected_class, quiet
-    )
+    display = make_display(console(stderr=True), labels, first.run.rounds, first.staleness.affected_class, quiet)
     with _stop_on_interrupt(stop), display:
         return comparison.run_tasks(tasks, jobs, display.advance, stop)
 

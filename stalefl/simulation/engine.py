@@ -153,7 +153,7 @@ def run_round(sim: Simulation, state: SimulationState) -> tuple[SimulationState,
 
     facts = RoundFacts(
         round=t,
-        participants=tuple(job.client for job in jobs),
+        participants=tuple(sorted(job.client for job in jobs)),
         staleness_rounds=tuple(job.staleness_rounds for job in jobs if job.staleness_rounds),
         rejected=outcome.rejected,
         inversion_iterations=outcome.inversion_iterations,

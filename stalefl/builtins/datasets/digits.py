@@ -2,7 +2,8 @@
 
 E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, 1998 (its test
 part, 1,797 samples). They have no split of their own: 140 samples of every class, the same ones always, are the
-1,400 training samples; the 397 others are the test split.
+1,400 training samples; the 397 others are the test split. Inputs are normalised by the training pixels' mean and
+standard deviation on the scale 0..1.
 """
 
 from __future__ import annotations

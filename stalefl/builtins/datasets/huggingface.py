@@ -98,10 +98,10 @@ def opened(options: HuggingFaceOptions, context: DataContext) -> Iterator[tuple[
     name = f"hf:{options.source}"
     wanted = [options.train_split] + [options.test_split] * bool(options.test_split)
     with contextlib.ExitStack() as stack:
-        arguments: dict[str, Any] = {"path": options.source}
+        arguments = {"path": options.source} if local is None else _local(local)
         if local is not None:
             temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-            arguments = {**_local(local), "cache_dir": stack.enter_context(temporary)}
+            arguments["cache_dir"] = stack.enter_context(temporary)
         if local is None and context.download:
             stack.enter_context(downloading(name, "Hugging Face's cache"))
         else:
