@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -77,7 +78,7 @@ def test_one_at_a_time_a_client_never_has_two_jobs_at_work(plan: dict[str, Any])
     jobs = plan_jobs(**plan, pipeline=False)
     for client in range(5):
         own = sorted(jobs_of(client, jobs))
-        for (_, arrived), (dispatched, _) in zip(own, own[1:], strict=False):
+        for (_, arrived), (dispatched, _) in pairwise(own):
             assert arrived < dispatched
     for job in jobs:
         assert job.client in plan["participants"][job.dispatched_round - 1]

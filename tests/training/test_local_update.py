@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -171,7 +172,7 @@ def test_every_epoch_of_the_plan_visits_all_samples_once() -> None:
     training = LocalTraining(local_epochs=2, batch_size=4)
     plan = [batch.tolist() for batch in training.plan(10, generator()) if batch is not None]
     assert [len(batch) for batch in plan] == [4, 4, 2, 4, 4, 2]
-    epochs = [sum(plan[:3], []), sum(plan[3:], [])]
+    epochs = [list(chain(*plan[:3])), list(chain(*plan[3:]))]
     assert [sorted(epoch) for epoch in epochs] == [list(range(10))] * 2
     assert epochs[0] != epochs[1]
 
