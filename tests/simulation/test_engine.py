@@ -178,9 +178,11 @@ def test_the_truth_is_the_update_of_the_same_client_on_time() -> None:
         """Knows the client's data, as no method can."""
 
         def compensate(self, update: ClientUpdate, view: ServerView, state: State) -> Compensated:
-            return Compensated(trained(view.weights, update.client, view.round), float(update.samples), state)
+            truth = trained(view.weights, update.client, view.round, parts)
+            return Compensated(truth, float(update.samples), state)
 
-    _, facts = simulated(5, Cheat(Options()), LATE, oracle=True)
+    parts = dropout_model()
+    _, facts = simulated(5, Cheat(Options()), LATE, parts, oracle=True)
     for f in facts[3:]:
         assert f.estimate_error is not None
         assert f.stale_error is not None
