@@ -117,7 +117,10 @@ def _options_for(new: Any, old: Any, options: Any) -> Any:
     """The part of ``options`` (of the names ``old``) that is meant for the names ``new``."""
     if not isinstance(options, Mapping) or new == old:
         return options
-    by_name = dict(options) if isinstance(old, Sequence) and not isinstance(old, str) else {old: options}
+    names = [new] if isinstance(new, str) else list(new) if isinstance(new, Sequence) else []
+    already_by_name = bool(options) and all(k in names and isinstance(v, Mapping) for k, v in options.items())
+    several_before = isinstance(old, Sequence) and not isinstance(old, str)
+    by_name = dict(options) if several_before or already_by_name else {old: options}
     if isinstance(new, str):
         return by_name.get(new, {})
     return {name: by_name[name] for name in new if name in by_name} if isinstance(new, Sequence) else options

@@ -1,7 +1,7 @@
 """The tables of an experiment file, their keys, types, ranges and defaults.
 
 The defaults are the comparison that ``make demo`` runs: scikit-learn's digits, one class per client, the clients of
-class 5 late by 20 rounds.
+class 5 late by 25 rounds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class PartitionTable(Table):
     kind: Literal["dirichlet", "iid", "shards", "one-class"] = Field(
         "one-class", description="how the training samples are divided among the clients"
     )
-    clients: PositiveInt = Field(50, description="number of clients")
+    clients: PositiveInt = Field(20, description="number of clients")
     alpha: PositiveFloat = Field(0.1, description="Dirichlet concentration; the smaller, the more uneven the classes")
     sizes: Literal["equal", "natural"] = Field(
         "equal", description="Dirichlet only: every client the same number of samples, or as the draw falls"
@@ -36,13 +36,13 @@ class PartitionTable(Table):
 
 class StalenessTable(Table):
     schedule: Literal["constant"] = Field("constant", description="how delays are drawn")
-    rounds: NonNegativeInt = Field(20, description="delay of the late clients' updates, in rounds")
+    rounds: NonNegativeInt = Field(25, description="delay of the late clients' updates, in rounds")
     affected_class: NonNegativeInt = Field(5, description="the class whose holders are late, and that is reported")
     late: Literal["affected-class", "list", "random"] = Field(
         "affected-class",
         description="late clients: those holding most of the affected class, a list, or a random share",
     )
-    late_clients: NonNegativeInt = Field(5, description="how many clients are late (affected-class)")
+    late_clients: NonNegativeInt = Field(2, description="how many clients are late (affected-class)")
     clients: tuple[NonNegativeInt, ...] = Field((), description="the late clients (list)")
     late_fraction: float = Field(0.1, ge=0, le=1, description="the share of clients that are late (random)")
     pipeline: bool = Field(
@@ -63,10 +63,10 @@ class TrainingTable(Table):
         1.0, description="clients that take part in a round: a count, or a share above 0 and up to 1"
     )
     selection: Literal["random", "round-robin"] = Field("random", description="how they are chosen")
-    local_epochs: PositiveInt = Field(5, description="passes over the client's data in one round")
+    local_epochs: PositiveInt = Field(2, description="passes over the client's data in one round")
     batch_size: NonNegativeInt = Field(0, description="mini-batch size; 0 = full batch")
     lr: PositiveFloat = Field(0.1, description="SGD learning rate at the clients")
-    momentum: float = Field(0.5, ge=0, lt=1, description="SGD momentum at the clients")
+    momentum: float = Field(0.8, ge=0, lt=1, description="SGD momentum at the clients")
     weight_decay: NonNegativeFloat = Field(0.0, description="SGD weight decay at the clients")
     nesterov: bool = Field(False, description="Nesterov momentum at the clients")
 
@@ -85,7 +85,7 @@ class EvaluationTable(Table):
 
 
 class RunTable(Table):
-    rounds: PositiveInt = Field(80, description="rounds to simulate")
+    rounds: PositiveInt = Field(70, description="rounds to simulate")
     seed: NonNegativeInt = Field(0, description="root of every random draw")
     seeds: PositiveInt = Field(1, description="repeat with this many seeds: seed, seed + 1, ...")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -103,19 +104,42 @@ def fit_data(
     if scale == 0:
         return Fit(start, ())
     low, high = _bounds(spec, delta.device)
-    inputs = start.inputs.clone().requires_grad_()
-    logits = start.label_logits.clone().requires_grad_()
-    optimiser = torch.optim.Adam([inputs, logits], lr=learning_rate)
+    inputs, logits = start.inputs, start.label_logits
+    input_moments, logit_moments = Moments.zero(inputs), Moments.zero(logits)
     losses = []
-    for _ in range(iterations):
+    for iteration in range(1, iterations + 1):
+        inputs, logits = inputs.detach().requires_grad_(), logits.detach().requires_grad_()
         fitted = program.run(base_weights, inputs, logits.softmax(dim=1), create_graph=True)
         loss = (fitted - delta).square().sum() / scale
-        inputs.grad, logits.grad = torch.autograd.grad(loss, (inputs, logits))
-        optimiser.step()
+        input_gradient, logit_gradient = torch.autograd.grad(loss, (inputs, logits))
         with torch.no_grad():
-            inputs.copy_(inputs.clamp(low, high))
+            step, input_moments = input_moments.step(input_gradient, iteration)
+            inputs = (inputs - learning_rate * step).clamp(low, high)
+            step, logit_moments = logit_moments.step(logit_gradient, iteration)
+            logits = logits - learning_rate * step
         losses.append(loss.detach())
-    return Fit(RecoveredData(inputs.detach(), logits.detach()), tuple(torch.stack(losses).tolist()) if losses else ())
+    return Fit(RecoveredData(inputs, logits), tuple(torch.stack(losses).tolist()) if losses else ())
+
+
+class Moments(NamedTuple):
+    """Adam's state (Kingma and Ba, ICLR 2015, with its default constants) for one tensor.
+
+    Not torch.optim.Adam: making its first optimiser imports torch's compiler, seconds that would count as server time.
+    """
+
+    first: Tensor
+    second: Tensor
+
+    @classmethod
+    def zero(cls, of: Tensor) -> Moments:
+        return cls(torch.zeros_like(of), torch.zeros_like(of))
+
+    def step(self, gradient: Tensor, iteration: int) -> tuple[Tensor, Moments]:
+        """The step to subtract, in units of the learning rate, and the moments after it. Iterations count from 1."""
+        first = 0.9 * self.first + 0.1 * gradient
+        second = 0.999 * self.second + 0.001 * gradient.square()
+        root = (second / (1 - 0.999**iteration)).sqrt()
+        return first / (1 - 0.9**iteration) / (root + 1e-8), Moments(first, second)
 
 
 def _bounds(spec: InputSpec, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -253,3 +253,10 @@ def test_single_run_is_one_method_with_its_options_and_one_seed() -> None:
     assert (run.method.name, run.method.options) == ("b", {"x": 1})
     assert (run.run.seed, run.run.seeds, run.run.rounds) == (2, 1, 7)
     assert single_run(run, "b", 2) == run
+
+
+def test_options_by_method_name_in_set_survive_a_list_of_methods_from_flags():
+    changes = ["method.options.inversion.warm_iterations=10"]
+    experiment = load_experiment(None, changes, {"method": {"name": ["unweighted", "inversion"]}})
+    assert method_options(experiment.method, "inversion") == {"warm_iterations": 10}
+    assert method_options(experiment.method, "unweighted") == {}

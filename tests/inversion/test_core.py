@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from stalefl.contracts import InputSpec
-from stalefl.inversion.core import Fit, Program, RecoveredData, fit_data, random_data
+from stalefl.inversion.core import Moments, Fit, Program, RecoveredData, fit_data, random_data
 from stalefl.seeds import named_generator
 from stalefl.training.local_update import LocalTraining, local_update
 from tests.fixtures import SPEC, TRAINING, samples, tiny_mlp
@@ -101,3 +101,16 @@ def test_an_update_of_zero_has_nothing_to_recover() -> None:
 def test_a_fit_goes_on_from_where_another_ended() -> None:
     first = fit(real_update(), 40)
     assert fit(real_update(), 1, first.data).losses[0] < 0.2 * first.losses[0]
+
+
+def test_our_adam_takes_the_steps_of_torch():
+    gradients = [torch.tensor([0.5, -2.0]), torch.tensor([-0.1, 3.0]), torch.tensor([0.2, 0.0])]
+    reference = torch.tensor([1.0, -1.0], requires_grad=True)
+    optimiser = torch.optim.Adam([reference], lr=0.1)
+    ours, moments = torch.tensor([1.0, -1.0]), Moments.zero(torch.zeros(2))
+    for iteration, gradient in enumerate(gradients, start=1):
+        reference.grad = gradient.clone()
+        optimiser.step()
+        step, moments = moments.step(gradient, iteration)
+        ours = ours - 0.1 * step
+    torch.testing.assert_close(ours, reference.detach())

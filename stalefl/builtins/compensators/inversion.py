@@ -21,7 +21,7 @@ from stalefl.inversion.core import Program, RecoveredData, fit_data, random_data
 class InversionOptions(Options):
     size: int = Field(16, ge=1, description="samples in D_rec")
     iterations: int = Field(100, ge=1, description="iterations the first time a client is inverted")
-    warm_iterations: int = Field(20, ge=1, description="iterations from the client's last D_rec")
+    warm_iterations: int = Field(10, ge=1, description="iterations from the client's last D_rec")
     warm_start: bool = Field(True, description="start from the client's last D_rec")
     learning_rate: float = Field(0.1, gt=0, description="Adam learning rate on inputs and label logits")
 
