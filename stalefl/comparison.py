@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
@@ -15,12 +15,15 @@ from pathlib import Path
 from queue import Empty
 from typing import Any, Protocol
 
-from stalefl.config.loading import method_names, single_run
+from stalefl.config.loading import experiment_to_toml, load_experiment, method_names, single_run
 from stalefl.config.schema import Experiment
-from stalefl.contracts import DataContext
+from stalefl.contracts import DataContext, InputError
 from stalefl.devices import resolve_device
 from stalefl.experiment import build_run, execute
-from stalefl.report.folders import RunFolder
+from stalefl.registry import load_registry
+from stalefl.report.folders import ComparisonFolder, RunFolder
+from stalefl.report.plots import draw_curves
+from stalefl.report.tables import summary
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,83 @@ def single_runs(experiment: Experiment) -> list[Experiment]:
 
 
 def check(experiments: Sequence[Experiment], context: DataContext) -> None:
-    """Build each method once, with the data, before anything is written. Raises InputError."""
-    seen = set()
-    for experiment in experiments:
-        if experiment.method.name not in seen:
-            seen.add(experiment.method.name)
-            build_run(experiment, context)
+    """Build one run, with its data, and every method's options, before anything is written. Raises InputError."""
+    build_run(experiments[0], context)
+    for experiment in experiments[1:]:
+        load_registry().create("method", str(experiment.method.name), experiment.method.options)
+
+
+def new_tasks(experiment: Experiment, place: Path, context: DataContext, force: bool = False) -> list[Task]:
+    """The runs of an experiment in a new folder, checked before it is made. Raises InputError.
+
+    One run writes ``place`` itself; several make it a comparison folder with one folder each below.
+    """
+    singles = single_runs(experiment)
+    check(singles, context)
+    if len(singles) == 1:
+        RunFolder.create(place, force).write_config(experiment_to_toml(singles[0]))
+        return [Task(singles[0], place, context, resume=True)]
+    folder = ComparisonFolder.create(place, method_names(experiment.method), _seeds(experiment), force)
+    folder.write_config(experiment_to_toml(experiment))
+    return _tasks_below(folder, singles, context)
+
+
+def reopened_tasks(place: Path, changes: Mapping[str, Mapping[str, Any]], context: DataContext) -> list[Task]:
+    """The runs in an existing folder, to go on where they stopped. Raises InputError.
+
+    ``changes`` may ask for more rounds, and in a comparison for more seeds, than before.
+    """
+    several = ComparisonFolder.is_one(place)
+    experiment = load_experiment(
+        ComparisonFolder(place).config if several else RunFolder.open(place).config, (), changes
+    )
+    singles = single_runs(experiment)
+    if not several:
+        if len(singles) > 1:
+            raise InputError(f"--seeds {len(singles)}: {place} holds a single run; valid with a comparison folder")
+        check(singles, context)
+        return [Task(singles[0], place, context, resume=True)]
+    folder = ComparisonFolder(place)
+    if lost := sorted(set(folder.facts()["seeds"]) - set(_seeds(experiment))):
+        raise InputError(
+            f"--seeds {experiment.run.seeds}: {place} already holds seed {lost[0]}; valid: as many or more"
+        )
+    check(singles, context)
+    folder.write_facts(method_names(experiment.method), _seeds(experiment))
+    folder.write_config(experiment_to_toml(experiment))
+    return _tasks_below(folder, singles, context)
+
+
+def _seeds(experiment: Experiment) -> list[int]:
+    return list(range(experiment.run.seed, experiment.run.seed + experiment.run.seeds))
+
+
+def _tasks_below(folder: ComparisonFolder, singles: Sequence[Experiment], context: DataContext) -> list[Task]:
+    return [
+        Task(single, folder.run_path(str(single.method.name), single.run.seed), context, resume=True)
+        for single in singles
+    ]
+
+
+def summarise(tasks: Sequence[Task], results: Sequence[dict[str, Any]], place: Path) -> tuple[dict[str, Any], Path]:
+    """The methods' figures over seeds (``summary.json``, where there are several runs) and the picture of the curves."""
+    overview = summary(results)
+    if len(tasks) > 1:
+        ComparisonFolder(place).write_summary(overview)
+    runs: dict[str, list[list[dict[str, Any]]]] = {}
+    for task in tasks:
+        runs.setdefault(str(task.experiment.method.name), []).append(RunFolder(task.path).read_rounds())
+    experiment = tasks[0].experiment
+    picture = place / "curves.png"
+    draw_curves(
+        runs,
+        picture,
+        title=f"{experiment.data.dataset}, {experiment.model.name}",
+        first_late_round=results[0]["first_late_round"],
+        staleness_rounds=experiment.staleness.rounds,
+        affected_class=experiment.staleness.affected_class,
+    )
+    return overview, picture
 
 
 def run_task(

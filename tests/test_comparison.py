@@ -108,3 +108,29 @@ def test_bad_input_in_a_worker_comes_out_as_it_is(jobs: int, tmp_path: Path) -> 
     with pytest.raises(InputError, match="exists and is not empty"):
         run_all(todo, jobs)
     assert (todo[1].path / "mine.txt").read_text() == "not a run"
+
+
+def test_a_new_comparison_is_checked_before_its_folder_is_made(tmp_path: Path) -> None:
+    wrong = digits_experiment(METHODS, options={"inversion": {"size": 0}})
+    with pytest.raises(InputError, match="size"):
+        comparison.new_tasks(wrong, tmp_path / "out", CONTEXT)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_comparison_goes_on_with_more_seeds_but_not_with_fewer(tmp_path: Path) -> None:
+    experiment = digits_experiment(("unweighted", "weighted"), run={"rounds": 3, "seeds": 2})
+    run_all(comparison.new_tasks(experiment, tmp_path / "out", CONTEXT), jobs=1)
+    before = (tmp_path / "out/weighted/seed-1/rounds.jsonl").read_bytes()
+    more = comparison.reopened_tasks(tmp_path / "out", {"run": {"seeds": 3}}, CONTEXT)
+    assert [task.path.name for task in more] == ["seed-0", "seed-0", "seed-1", "seed-1", "seed-2", "seed-2"]
+    run_all(more, jobs=1)
+    assert (tmp_path / "out/weighted/seed-1/rounds.jsonl").read_bytes() == before
+    assert len(RunFolder(tmp_path / "out/weighted/seed-2").read_rounds()) == 3
+    with pytest.raises(InputError, match="already holds seed 1"):
+        comparison.reopened_tasks(tmp_path / "out", {"run": {"seeds": 1}}, CONTEXT)
+
+
+def test_a_single_run_cannot_become_a_comparison(tmp_path: Path) -> None:
+    run_all(comparison.new_tasks(digits_experiment("unweighted", run={"rounds": 2}), tmp_path / "out", CONTEXT), jobs=1)
+    with pytest.raises(InputError, match="single run"):
+        comparison.reopened_tasks(tmp_path / "out", {"run": {"seeds": 2}}, CONTEXT)

@@ -25,7 +25,6 @@ from stalefl.cli.common import (
 if TYPE_CHECKING:
     from stalefl.comparison import Stop, Task
     from stalefl.config.schema import Experiment
-    from stalefl.contracts import DataContext
 
 DEMO_METHODS = ("unstale", "unweighted", "weighted", "inversion")
 DEMO_SEEDS = 3
@@ -82,14 +81,17 @@ def simulate_command(
         "run": {"rounds": rounds, "seed": seed, "seeds": seeds, "device": device, "jobs": jobs},
     }
     if resume is not None:
-        named = [experiment, method, dataset, model, seed, seeds, settings, out]
+        named = [experiment, method, dataset, model, seed, settings, out]
         if force or oracle or any(value is not None for value in named):
-            raise InputError("--resume takes its settings from the folder; valid beside it: --rounds, --jobs, --device")
-        tasks, place, jobs = _resumed(resume, _given(flags), context)
+            valid = "--rounds, --seeds, --jobs, --device"
+            raise InputError(f"--resume takes its settings from the folder; valid beside it: {valid}")
+        place = resume
+        tasks = comparison.reopened_tasks(place, _given(flags), context)
     else:
         loaded = _load(experiment, settings or [], _given(flags), compare_by_default=not method)
         place = out or _new_place(experiment, loaded)
-        tasks, jobs = _fresh(loaded, place, force, context), loaded.run.jobs
+        tasks = comparison.new_tasks(loaded, place, context, force)
+    jobs = tasks[0].experiment.run.jobs
 
     stop = comparison.new_stop()
     results = _run(tasks, jobs, stop, quiet)
@@ -128,52 +130,6 @@ def _new_place(file: Path | None, experiment: Experiment) -> Path:
     return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
-def _fresh(experiment: Experiment, place: Path, force: bool, context: DataContext) -> list[Task]:
-    """The runs of an experiment, checked before the first folder is made."""
-    from stalefl import comparison
-    from stalefl.config.loading import experiment_to_toml, method_names
-    from stalefl.report.folders import ComparisonFolder, RunFolder
-
-    singles = comparison.single_runs(experiment)
-    comparison.check(singles, context)
-    if len(singles) == 1:
-        RunFolder.create(place, force).write_config(experiment_to_toml(singles[0]))
-        return [comparison.Task(singles[0], place, context, resume=True)]
-    seeds = range(experiment.run.seed, experiment.run.seed + experiment.run.seeds)
-    folder = ComparisonFolder.create(place, method_names(experiment.method), list(seeds), force)
-    folder.write_config(experiment_to_toml(experiment))
-    return [
-        comparison.Task(single, folder.run_path(str(single.method.name), single.run.seed), context)
-        for single in singles
-    ]
-
-
-def _resumed(place: Path, flags: dict[str, dict[str, Any]], context: DataContext) -> tuple[list[Task], Path, int]:
-    from stalefl import comparison
-    from stalefl.config.loading import load_experiment
-    from stalefl.report.folders import ComparisonFolder, RunFolder
-
-    several = ComparisonFolder.is_one(place)
-    config = ComparisonFolder(place).config if several else RunFolder.open(place).config
-    experiment = load_experiment(config, flags=flags)
-    singles = comparison.single_runs(experiment)
-    comparison.check(singles, context)
-    folder = ComparisonFolder(place)
-    return (
-        [
-            comparison.Task(
-                single,
-                folder.run_path(str(single.method.name), single.run.seed) if several else place,
-                context,
-                resume=True,
-            )
-            for single in singles
-        ],
-        place,
-        experiment.run.jobs,
-    )
-
-
 # --- running --------------------------------------------------------------------------------------------------------
 
 
@@ -206,20 +162,14 @@ def _stop_on_interrupt(stop: Stop) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-# --- what came out --------------------------------------------------------------------------------------------------
-
-
 def _report(
     tasks: Sequence[Task], results: Sequence[dict[str, Any]], place: Path, json_output: bool, quiet: bool
 ) -> None:
+    from stalefl import comparison
     from stalefl.cli.common import console, print_json
-    from stalefl.report.folders import ComparisonFolder
-    from stalefl.report.tables import comparison_table, summary
+    from stalefl.report.tables import comparison_table
 
-    picture = _draw(tasks, results, place)
-    overview = summary(results)
-    if len(tasks) > 1:
-        ComparisonFolder(place).write_summary(overview)
+    overview, picture = comparison.summarise(tasks, results, place)
     if json_output:
         print_json(results[0] if len(tasks) == 1 else {"schema": 1, "runs": list(results), "summary": overview})
     elif not quiet:
@@ -227,23 +177,3 @@ def _report(
         screen.print(comparison_table(results))
         screen.print(f"records: {place}", highlight=False, soft_wrap=True)
         screen.print(f"picture: {picture}", highlight=False, soft_wrap=True)
-
-
-def _draw(tasks: Sequence[Task], results: Sequence[dict[str, Any]], place: Path) -> Path:
-    from stalefl.report.folders import RunFolder
-    from stalefl.report.plots import draw_curves
-
-    runs: dict[str, list[list[dict[str, Any]]]] = {}
-    for task in tasks:
-        runs.setdefault(str(task.experiment.method.name), []).append(RunFolder(task.path).read_rounds())
-    experiment = tasks[0].experiment
-    path = place / "curves.png"
-    draw_curves(
-        runs,
-        path,
-        title=f"{experiment.data.dataset}, {experiment.model.name}",
-        first_late_round=results[0]["first_late_round"],
-        staleness_rounds=experiment.staleness.rounds,
-        affected_class=experiment.staleness.affected_class,
-    )
-    return path

@@ -142,9 +142,7 @@ class ComparisonFolder:
         """A new comparison folder. An existing one is refused unless ``force``, as in ``RunFolder.create``."""
         folder = cls(path)
         _make_folder(folder.path, force)
-        runs = [f"{method}/seed-{seed}" for method in methods for seed in seeds]
-        facts = {"schema": SCHEMA, "methods": list(methods), "seeds": list(seeds), "runs": runs}
-        write_whole(folder.comparison, _json_document(facts))
+        folder.write_facts(methods, seeds)
         return folder
 
     @staticmethod
@@ -156,6 +154,12 @@ class ComparisonFolder:
         if not self.comparison.is_file():
             raise InputError(f"{self.path} is not a comparison folder; valid: a folder with comparison.json")
         return _read_json(self.comparison)
+
+    def write_facts(self, methods: Sequence[str], seeds: Sequence[int]) -> None:
+        """Which methods and seeds the comparison is made of."""
+        runs = [f"{method}/seed-{seed}" for method in methods for seed in seeds]
+        facts = {"schema": SCHEMA, "methods": list(methods), "seeds": list(seeds), "runs": runs}
+        write_whole(self.comparison, _json_document(facts))
 
     def run_path(self, method: str, seed: int) -> Path:
         return self.path / method / f"seed-{seed}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -32,7 +33,8 @@ def server_round(
 ) -> ServerRound:
     """The next global model from the updates that arrived. ``generator_for`` names a generator by client.
 
-    An update, or its compensation, that holds NaN or infinity is left out; with none left the model stays as it is.
+    An update, or its compensation, that holds NaN or infinity is left out; with none left, or with a sum that
+    overflows, the model stays as it is.
     """
     contributions: list[Contribution] = []
     rejected: list[int] = []
@@ -44,15 +46,21 @@ def server_round(
         seen = replace(view, staleness_rounds=update.staleness_rounds, generator=generator_for(update.client))
         compensated = method.compensate(update, seen, state)
         iterations += compensated.iterations
-        if not _finite(compensated.delta):
+        if not (_finite(compensated.delta) and math.isfinite(compensated.weight)):
             rejected.append(update.client)
             continue
         state = compensated.state
         contributions.append(Contribution(update, compensated.delta, compensated.weight))
-    weights = view.weights
+    weights, next_state = view.weights, state
     if contributions:
-        weights, state = method.aggregate(contributions, view, state)
-    weights, state = method.refine(weights, view, state)
+        weights, next_state = method.aggregate(contributions, view, state)
+    weights, next_state = method.refine(weights, view, next_state)
+    if _finite(weights):
+        state = next_state
+    else:
+        weights = view.weights
+        rejected += [c.update.client for c in contributions]
+        contributions = []
     buffers = average_buffers([c.update for c in contributions], view.buffers)
     return ServerRound(weights, buffers, state, tuple(contributions), tuple(rejected), iterations)
 

@@ -112,3 +112,28 @@ def test_buffers_are_averaged_by_samples_and_counters_take_the_greatest() -> Non
 def test_without_updates_buffers_stay() -> None:
     current = {"mean": torch.tensor([9.0])}
     assert average_buffers([], current) == current
+
+
+def test_a_sum_that_overflows_leaves_the_model_and_rejects_its_updates() -> None:
+    huge = torch.finfo(torch.float32).max
+
+    class Doubling(Compensator):
+        def compensate(self, update: ClientUpdate, view: ServerView, state: State) -> Compensated:
+            return Compensated(update.delta, 1.0, state)
+
+        def refine(self, weights: Tensor, view: ServerView, state: State) -> tuple[Tensor, State]:
+            return 2 * weights, {"refined": True}
+
+    result = one_round(update([huge, 0.0], client=1), update([huge, 0.0], client=2), method=Doubling(Options()))
+    torch.testing.assert_close(result.weights, torch.tensor([1.0, 1.0]))
+    assert (result.rejected, result.contributions, result.state) == ((1, 2), (), {})
+
+
+def test_a_weight_that_is_not_finite_rejects_the_update() -> None:
+    class Weightless(Compensator):
+        def compensate(self, update: ClientUpdate, view: ServerView, state: State) -> Compensated:
+            return Compensated(update.delta, NAN if update.client == 2 else 1.0, state)
+
+    result = one_round(update([1.0, 1.0], client=1), update([5.0, 5.0], client=2), method=Weightless(Options()))
+    assert result.rejected == (2,)
+    torch.testing.assert_close(result.weights, torch.tensor([2.0, 2.0]))
