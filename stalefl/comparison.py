@@ -121,7 +121,7 @@ def _tasks_below(folder: ComparisonFolder, singles: Sequence[Experiment], contex
 
 
 def summarise(tasks: Sequence[Task], results: Sequence[dict[str, Any]], place: Path) -> tuple[dict[str, Any], Path]:
-    """The methods' figures over seeds (``summary.json``, where there are several runs) and the picture of the curves."""
+    """The methods' figures over seeds (``summary.json``, where there are several runs) and the curves' picture."""
     overview = summary(results)
     if len(tasks) > 1:
         ComparisonFolder(place).write_summary(overview)

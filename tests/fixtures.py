@@ -133,7 +133,7 @@ def digits_experiment(
         "partition": {"clients": 10, "samples_per_client": 10},
         "staleness": {"rounds": 2, "late_clients": 1},
         "model": {"name": "mlp", "options": {"hidden": [12]}},
-        "training": {"local_epochs": 2},
+        "training": {"local_epochs": 2, "lr": 0.1, "momentum": 0.5},
         "method": {"name": method, "options": options},
         "evaluation": {"oracle": True},
         "run": {"rounds": 6, "device": "cpu", "checkpoint_every_rounds": 2},

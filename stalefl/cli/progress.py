@@ -53,10 +53,11 @@ class Bars:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,
+            # Seconds over which the pace is measured; a round of a large model can take minutes.
+            speed_estimate_period=600,
         )
         self.bars: dict[int, Any] = {}
         self.total = self.progress.add_task("all runs", total=rounds * len(labels), note="")
-        self.begin: dict[int, int] = {}
 
     def __enter__(self) -> Bars:
         self.progress.start()

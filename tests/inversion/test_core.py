@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from stalefl.contracts import InputSpec
-from stalefl.inversion.core import Moments, Fit, Program, RecoveredData, fit_data, random_data
+from stalefl.inversion.core import Fit, Moments, Program, RecoveredData, fit_data, random_data
 from stalefl.seeds import named_generator
 from stalefl.training.local_update import LocalTraining, local_update
 from tests.fixtures import SPEC, TRAINING, samples, tiny_mlp

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from stalefl.cli import progress
+from stalefl.cli.progress import Bars, Lines, Silent, duration, make_display
+
+
+def record(round: int, accuracy: float | None = 0.5, affected: float | None = 0.25) -> dict[str, object]:
+    return {"round": round, "accuracy": accuracy, "affected_class_accuracy": affected}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (75, "1 min 15 s"), (3600, "1 h 0 min"), (9000, "2 h 30 min")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_lines_come_each_tenth_with_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    screen = io.StringIO()
+    with make_display(Console(file=screen, width=160), ["a seed 0"], 20, 5, quiet=False) as display:
+        assert isinstance(display, Lines)
+        for t in range(1, 21):
+            now[0] += 2
+            display.advance(0, record(t))
+    lines = screen.getvalue().splitlines()
+    assert len(lines) == 10
+    assert lines[0] == "a seed 0: round 2/20, accuracy 0.500, class 5 0.250, 36 s left"
+    assert lines[-1] == "a seed 0: round 20/20, accuracy 0.500, class 5 0.250, done"
+
+
+def test_a_resumed_run_counts_only_its_own_rounds_for_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    screen = io.StringIO()
+    with make_display(Console(file=screen, width=160), ["a", "b"], 10, 5, quiet=False) as display:
+        now[0] = 3.0
+        display.advance(0, record(9, accuracy=None))
+    # 1 round in 3 s; 1 more of this run, and 10 of the other: 11 x 3 s.
+    assert screen.getvalue() == "a: round 9/10, 3 s left, all runs 33 s left\n"
+
+
+def test_bars_show_each_run_and_all_of_them() -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, width=160, force_terminal=True, color_system=None)
+    with make_display(console, ["a", "b"], 2, 5, quiet=False) as display:
+        assert isinstance(display, Bars)
+        for run in (0, 1):
+            for t in (1, 2):
+                display.advance(run, record(t))
+        assert display.progress.finished
+    assert "all runs" in screen.getvalue()
+    assert "4/4" in screen.getvalue()
+    assert "class 5 0.250" in screen.getvalue()
+
+
+def test_quiet_shows_nothing() -> None:
+    screen = io.StringIO()
+    with make_display(Console(file=screen), ["a"], 2, 5, quiet=True) as display:
+        assert isinstance(display, Silent)
+        display.advance(0, record(1))
+    assert screen.getvalue() == ""
