@@ -80,10 +80,15 @@ def _toml_value(text: str) -> Any:
 
 
 def build_experiment(layers: Sequence[Layer]) -> Experiment:
-    """Merge ``layers``, later ones winning, and validate the whole. Raises InputError."""
-    document: Document = {}
-    for layer in layers:
-        document = _merge(_without_foreign_options(document, layer.document), layer.document)
+    """Merge ``layers``, later ones winning, and validate the whole. Raises InputError.
+
+    The first is the file, the others what is asked for at the command line, in whatever order: options given there
+    belong to the names given there.
+    """
+    asked: Document = {}
+    for layer in layers[1:]:
+        asked = _merge(asked, layer.document)
+    document = _merge(_without_foreign_options(dict(layers[0].document), asked), asked)
     try:
         experiment = validate(Experiment, document)
     except ValidationError as error:

@@ -260,3 +260,12 @@ def test_options_by_method_name_in_set_survive_a_list_of_methods_from_flags():
     experiment = load_experiment(None, changes, {"method": {"name": ["unweighted", "inversion"]}})
     assert method_options(experiment.method, "inversion") == {"warm_iterations": 10}
     assert method_options(experiment.method, "unweighted") == {}
+
+
+def test_options_in_set_belong_to_the_names_given_by_flags() -> None:
+    changes = ["data.options.image_size=32", "model.options.hidden=[12]", "method.options.a=3"]
+    names = {"data": {"dataset": "imagefolder:x"}, "model": {"name": "mlp"}, "method": {"name": "weighted"}}
+    experiment = load_experiment(None, changes, names)
+    assert experiment.data.options == {"image_size": 32}
+    assert experiment.model.options == {"hidden": [12]}
+    assert experiment.method.options == {"a": 3}
