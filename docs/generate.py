@@ -1,13 +1,19 @@
 """Write the reference pages that follow from the code: ``python docs/generate.py`` (``make docs``).
 
 cli.md comes from the command-line app, experiment-file.md from the schema, plugins.md from the hooks and the
-built-ins. tests/test_docs.py fails when a page is out of date.
+built-ins; the tables in results.md come from the records in docs/records. tests/test_docs.py fails when a page is out
+of date.
+
+``python docs/generate.py keep RUNS NAME`` copies the records of a run or comparison (no weights, no checkpoints) to
+docs/records/NAME.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -20,16 +26,34 @@ from stalefl.cli.app import app
 from stalefl.config.explain import Key, keys_of
 from stalefl.config.schema import Experiment
 from stalefl.registry import BUILTINS, KINDS, Description, Plugin, Registry
+from stalefl.report.folders import find_runs
+from stalefl.report.tables import comparison_markdown
 
 DOCS = Path(__file__).parent
 NOTE = "<!-- Written by docs/generate.py; change the code and run `make docs`. -->"
 TITLES = {"dataset": "data sets", "model": "models", "method": "methods"}
+RECORDS = DOCS / "records"
+KEPT = (
+    "config.toml",
+    "environment.json",
+    "rounds.jsonl",
+    "result.json",
+    "comparison.json",
+    "summary.json",
+    "curves.png",
+)
+TABLE = re.compile(r"<!-- table (\S+) -->\n.*?<!-- end -->", re.DOTALL)
 EXAMPLE = re.compile(r"^Examples?:\s*(.+)", re.MULTILINE | re.DOTALL)
 
 
 def pages() -> dict[str, str]:
     """File names in docs/ and what they must hold."""
-    return {"cli.md": cli_page(), "experiment-file.md": experiment_page(), "plugins.md": plugins_page()}
+    return {
+        "cli.md": cli_page(),
+        "experiment-file.md": experiment_page(),
+        "plugins.md": plugins_page(),
+        "results.md": results_page(),
+    }
 
 
 # --- the command line -----------------------------------------------------------------------------------------------
@@ -152,6 +176,28 @@ def _record_section(record: Description) -> str:
     return "\n\n".join(parts)
 
 
+# --- results --------------------------------------------------------------------------------------------------------
+
+
+def results_page() -> str:
+    """results.md as it stands, with each ``<!-- table NAME -->`` followed by the table of docs/records/NAME."""
+    text = (DOCS / "results.md").read_text(encoding="utf-8")
+    return TABLE.sub(lambda match: f"<!-- table {match[1]} -->\n{_records_table(match[1])}<!-- end -->", text)
+
+
+def _records_table(name: str) -> str:
+    runs = [run for run in find_runs(RECORDS / name) if run.read_result()]
+    return comparison_markdown([run.read_result() or {} for run in runs])
+
+
+def keep_records(runs: Path, name: str) -> None:
+    """Copy what a run or comparison has recorded to docs/records/NAME."""
+    for source in sorted(path for kept in KEPT for path in runs.rglob(kept)):
+        target = RECORDS / name / source.relative_to(runs)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+
+
 # --- Markdown -------------------------------------------------------------------------------------------------------
 
 
@@ -165,6 +211,8 @@ def _page(title: str, *parts: str) -> str:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["keep"]:
+        keep_records(Path(sys.argv[2]), sys.argv[3])
     for name, text in pages().items():
         (DOCS / name).write_text(text, encoding="utf-8")
         print(f"docs/{name}")

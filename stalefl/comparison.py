@@ -9,6 +9,8 @@ import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -148,7 +150,8 @@ def run_task(
     run = build_run(task.experiment, task.context)
     known = task.resume and (task.path / "rounds.jsonl").exists()
     folder = RunFolder(task.path) if known else RunFolder.create(task.path, force=task.resume)
-    return execute(run, folder, resume=known, on_round=on_round, should_stop=should_stop)
+    with folder.locked():
+        return execute(run, folder, resume=known, on_round=on_round, should_stop=should_stop)
 
 
 def run_tasks(tasks: Sequence[Task], jobs: int, on_round: OnRound, stop: Stop) -> list[dict[str, Any] | None]:
@@ -188,13 +191,24 @@ def _run_in_processes(tasks: Sequence[Task], jobs: int, on_round: OnRound, stop:
                 if any(future.exception() for future in done):
                     stop_workers.set()
             _drain(events, on_round)
-            return [future.result() for future in futures]
+            try:
+                return [future.result() for future in futures]
+            except BrokenProcessPool as error:
+                raise RuntimeError("the process of a run was killed, for memory perhaps; --resume goes on") from error
 
 
 def _work(index: int, task: Task, events: Any, stop: Any) -> dict[str, Any] | None:
-    if stop.is_set():
-        return None
-    return run_task(task, lambda record: events.put((index, record)), stop.is_set)
+    parent = multiprocessing.parent_process()
+
+    def should_stop() -> bool:
+        # A worker whose parent was killed would go on unseen, and in the way of a resumed run.
+        return parent is None or not parent.is_alive() or stop.is_set()
+
+    def report(record: dict[str, Any]) -> None:
+        with suppress(ConnectionError, EOFError):
+            events.put((index, record))
+
+    return None if should_stop() else run_task(task, report, should_stop)
 
 
 def _drain(events: Any, on_round: OnRound) -> None:

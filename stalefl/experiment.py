@@ -117,6 +117,9 @@ def execute(
             f"{folder.path} has done {start.round} rounds already; valid: run.rounds = {start.round} or more"
         )
     folder.truncate_rounds(after_round=start.round)
+    # A finished run that goes on to more rounds is unfinished again.
+    for outdated in (folder.result, folder.weights):
+        outdated.unlink(missing_ok=True)
     _write_settings(run, folder)
     began = time.perf_counter() - seconds_before
     state = start

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +11,7 @@ import pytest
 
 from stalefl import comparison
 from stalefl.comparison import Task, check, run_tasks, single_runs
+from stalefl.config.loading import experiment_to_toml
 from stalefl.contracts import DataContext, InputError
 from stalefl.report.folders import RunFolder
 from stalefl.storage import load_weights
@@ -134,3 +139,45 @@ def test_a_single_run_cannot_become_a_comparison(tmp_path: Path) -> None:
     run_all(comparison.new_tasks(digits_experiment("unweighted", run={"rounds": 2}), tmp_path / "out", CONTEXT), jobs=1)
     with pytest.raises(InputError, match="single run"):
         comparison.reopened_tasks(tmp_path / "out", {"run": {"seeds": 2}}, CONTEXT)
+
+
+@pytest.mark.slow
+def test_workers_stop_and_save_when_their_parent_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "long.toml").write_text(
+        experiment_to_toml(digits_experiment(("unweighted", "weighted"), run={"rounds": 100000}))
+    )
+    out = tmp_path / "out"
+    command = [
+        sys.executable,
+        "-m",
+        "stalefl",
+        "simulate",
+        str(tmp_path / "long.toml"),
+        "--jobs",
+        "2",
+        "--out",
+        str(out),
+    ]
+    parent = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    runs = [RunFolder(out / method / "seed-0") for method in ("unweighted", "weighted")]
+    wait_until(lambda: all(run.rounds.exists() and len(run.read_rounds()) > 3 for run in runs))
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: all(_free(run) for run in runs))
+    for run in runs:
+        assert run.load_checkpoint()["simulation"]["round"] == len(run.read_rounds())
+
+
+def _free(run: RunFolder) -> bool:
+    try:
+        with run.locked():
+            return True
+    except InputError:
+        return False
+
+
+def wait_until(done: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

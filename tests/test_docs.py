@@ -42,7 +42,7 @@ def section(page: str, heading: str) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("name", ["cli.md", "experiment-file.md", "plugins.md"])
+@pytest.mark.parametrize("name", ["cli.md", "experiment-file.md", "plugins.md", "results.md"])
 def test_the_generated_pages_are_up_to_date(name: str) -> None:
     assert read(name) == generate.pages()[name], f"docs/{name} is out of date: run `make docs`"
 

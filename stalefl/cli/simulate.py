@@ -147,7 +147,8 @@ def _run(tasks: list[Task], jobs: int, stop: Stop, quiet: bool) -> list[dict[str
 
 @contextmanager
 def _stop_on_interrupt(stop: Stop) -> Iterator[None]:
-    """The first Ctrl-C lets every run finish its round and save; the second ends at once, back to the last save."""
+    """The first Ctrl-C (or SIGTERM, as schedulers send it) lets every run finish its round and save; the second ends at
+    once, back to the last save."""
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
@@ -155,11 +156,12 @@ def _stop_on_interrupt(stop: Stop) -> Iterator[None]:
         stop.set()
         typer.echo("stopping after this round (Ctrl-C again: at once) ...", err=True)
 
-    before = signal.signal(signal.SIGINT, handle)
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _report(

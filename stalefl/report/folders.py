@@ -6,15 +6,20 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from stalefl.contracts import InputError
 from stalefl.storage import load_tree, save_tree, temporary_path, write_whole
 
 SCHEMA = 1
+LOCK = ".lock"
 RUN_FILES = (
+    LOCK,
     "config.toml",
     "environment.json",
     "partition.safetensors",
@@ -58,6 +63,21 @@ class RunFolder:
         if not (folder.config.is_file() and folder.rounds.is_file()):
             raise InputError(f"{path} is not a run folder; valid: a folder with config.toml and rounds.jsonl")
         return folder
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from writing this run. Raises InputError if one does; a process that dies lets go."""
+        lock = FileLock(self.path / LOCK)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout as error:
+            raise InputError(f"another process is writing {self.path}; valid: wait for it, or stop it") from error
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def write_config(self, text: str) -> None:
         write_whole(self.config, text.encode())
@@ -211,9 +231,13 @@ def _remove_runs(path: Path) -> None:
     """Remove the files of the run or comparison at ``path``; whatever else lies there stays."""
     if not _removable(path):
         raise InputError(f"{path} holds no run of stalefl, so --force does not touch it; valid: a new folder")
-    for run in path.glob("*/seed-*"):
-        if (run / "rounds.jsonl").is_file():
-            _remove_files(run, RUN_FILES)
+    runs = [run for run in (path, *path.glob("*/seed-*")) if (run / "rounds.jsonl").is_file()]
+    for run in runs:
+        with RunFolder(run).locked():
+            pass
+    for run in runs:
+        _remove_files(run, RUN_FILES)
+        if run != path:
             for emptied in (run, run.parent):
                 if not any(emptied.iterdir()):
                     emptied.rmdir()

@@ -147,3 +147,15 @@ def test_a_damaged_comparison_is_named(tmp_path: Path) -> None:
     (tmp_path / "comparison.json").write_text("[")
     with pytest.raises(InputError, match="comparison.json is damaged"):
         find_runs(tmp_path)
+
+
+def test_a_run_that_is_being_written_is_neither_resumed_nor_replaced(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run")
+    folder.append_round({"round": 1})
+    with folder.locked():
+        with pytest.raises(InputError, match="another process is writing"), RunFolder(tmp_path / "run").locked():
+            pass
+        with pytest.raises(InputError, match="another process is writing"):
+            RunFolder.create(tmp_path / "run", force=True)
+    assert folder.read_rounds() == [{"round": 1}]
+    RunFolder.create(tmp_path / "run", force=True)
