@@ -19,6 +19,9 @@ from stalefl.contracts import InputError
 
 METADATA_KEY = "stalefl"
 TREE_FORMAT = 1
+# The umask can only be read by setting it: once, at import, before there are threads.
+_UMASK = os.umask(0)
+os.umask(_UMASK)
 
 
 @contextmanager
@@ -34,6 +37,8 @@ def replacing(path: Path | str) -> Iterator[Path]:
             yield temporary
             with open(temporary, "rb+") as file:
                 os.fsync(file.fileno())
+            # safetensors makes its files readable by their owner alone.
+            temporary.chmod(0o666 & ~_UMASK)
             os.replace(temporary, path)
         except BaseException:
             with suppress(OSError):

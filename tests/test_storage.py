@@ -164,3 +164,9 @@ def test_an_unwritable_place_is_one_line(tmp_path: Path, write: Any) -> None:
     for place in (tmp_path / "missing" / "f", tmp_path / "file" / "f", tmp_path):
         with pytest.raises(InputError, match=r"^cannot write .*; valid: .*$"):
             write(place)
+
+
+def test_files_have_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(b"")
+    save_tree(tmp_path / "tree.safetensors", {"a": torch.zeros(2)})
+    assert (tmp_path / "tree.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode
