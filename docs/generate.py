@@ -186,8 +186,10 @@ def results_page() -> str:
 
 
 def _records_table(name: str) -> str:
-    runs = [run for run in find_runs(RECORDS / name) if run.read_result()]
-    return comparison_markdown([run.read_result() or {} for run in runs])
+    if not (RECORDS / name).is_dir():
+        return "Not measured yet.\n"
+    results = [result for run in find_runs(RECORDS / name) if (result := run.read_result())]
+    return comparison_markdown(results)
 
 
 def keep_records(runs: Path, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -92,6 +93,7 @@ def simulate_command(
         place = out or _new_place(experiment, loaded)
         tasks = comparison.new_tasks(loaded, place, context, force)
     jobs = tasks[0].experiment.run.jobs
+    _warn_if_nothing_is_late(tasks[0].experiment)
 
     stop = comparison.new_stop()
     results = _run(tasks, jobs, stop, quiet)
@@ -128,6 +130,17 @@ def _load(
 def _new_place(file: Path | None, experiment: Experiment) -> Path:
     name = file.stem if file else experiment.data.dataset.replace(":", "-").replace("/", "-")
     return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _warn_if_nothing_is_late(experiment: Experiment) -> None:
+    delay = experiment.staleness.rounds
+    if experiment.run.rounds <= delay:
+        logging.getLogger(__name__).warning(
+            "run.rounds = %d, but late updates arrive from round %d on (staleness.rounds = %d): methods will not differ",
+            experiment.run.rounds,
+            delay + 1,
+            delay,
+        )
 
 
 # --- running --------------------------------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ def test_nobody_needs_to_be_late(capsys: pytest.CaptureFixture[str]) -> None:
 def test_quiet_is_silent(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert partition(capsys, "-q", "--out", tmp_path / "p", "--plot", tmp_path / "p.png") == ("", "")
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
-    assert load_partition(tmp_path / "p")[0].clients == 50
+    assert load_partition(tmp_path / "p")[0].clients == 20
 
 
 def test_sizes_imply_dirichlet(capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,7 +99,7 @@ def test_sizes_imply_dirichlet(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_samples_per_client(capsys: pytest.CaptureFixture[str]) -> None:
-    assert as_json(capsys, "--partition", "shards", "--samples-per-client", 9)["sizes"] == [9] * 50
+    assert as_json(capsys, "--partition", "shards", "--samples-per-client", 9)["sizes"] == [9] * 20
 
 
 def test_what_is_there_is_kept_without_force(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_what_is_there_is_kept_without_force(capsys: pytest.CaptureFixture[str],
     assert "exists; give another name, or --force" in partition(capsys, "--out", out, code=2)[1]
     assert out.read_text() == "precious"
     partition(capsys, "--out", out, "--force")
-    assert load_partition(out)[0].clients == 50
+    assert load_partition(out)[0].clients == 20
 
 
 @pytest.mark.parametrize(

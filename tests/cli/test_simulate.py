@@ -166,3 +166,8 @@ def test_ctrl_c_saves_exits_130_and_resume_gives_the_records_of_an_uninterrupted
     assert main(["simulate", "--resume", str(out), "-q"]) == 0
     assert simulate(*arguments, "-q", "--out", whole) == 0
     assert without_seconds((out / "rounds.jsonl").read_text()) == without_seconds((whole / "rounds.jsonl").read_text())
+
+
+def test_a_run_too_short_for_late_updates_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert simulate("--method", "unweighted", "--rounds", "2", "--out", tmp_path / "run") == 0
+    assert "warning: run.rounds = 2, but late updates arrive from round 3 on" in capsys.readouterr().err

@@ -5,6 +5,8 @@ import pytest
 from stalefl.config import load_experiment
 from stalefl.contracts import InputError
 
+FIFTY = ["partition.clients=50", "staleness.late_clients=5"]
+
 
 @pytest.mark.parametrize(
     ("overrides", "said"),
@@ -28,7 +30,7 @@ from stalefl.contracts import InputError
 )
 def test_keys_that_contradict_each_other_are_refused(overrides: list[str], said: str) -> None:
     with pytest.raises(InputError) as caught:
-        load_experiment(None, overrides)
+        load_experiment(None, [*FIFTY, *overrides])
     assert said in str(caught.value)
 
 
@@ -44,4 +46,4 @@ def test_keys_that_contradict_each_other_are_refused(overrides: list[str], said:
     ],
 )
 def test_keys_that_agree_are_accepted(overrides: list[str]) -> None:
-    load_experiment(None, overrides)
+    load_experiment(None, [*FIFTY, *overrides])

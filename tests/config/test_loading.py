@@ -234,7 +234,7 @@ def test_the_options_of_a_data_set_go_when_another_is_asked_for(load: Any) -> No
 
 @given(
     lr=st.floats(min_value=1e-300, max_value=1e300),
-    share=st.floats(min_value=1e-9, max_value=1) | st.integers(1, 50),
+    share=st.floats(min_value=1e-9, max_value=1) | st.integers(1, 20),
     options=st.dictionaries(st.text(st.characters(codec="utf-8")), st.integers() | st.text(max_size=5) | st.booleans()),
 )
 def test_what_is_written_reads_back_the_same(lr: float, share: float, options: dict[str, Any]) -> None:
