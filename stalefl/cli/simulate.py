@@ -136,7 +136,7 @@ def _warn_if_nothing_is_late(experiment: Experiment) -> None:
     delay = experiment.staleness.rounds
     if experiment.run.rounds <= delay:
         logging.getLogger(__name__).warning(
-            "run.rounds = %d, but late updates arrive from round %d on (staleness.rounds = %d): methods will not differ",
+            "run.rounds = %d, but late updates arrive from round %d on (staleness.rounds = %d): nothing will differ",
             experiment.run.rounds,
             delay + 1,
             delay,
