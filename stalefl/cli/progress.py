@@ -84,10 +84,9 @@ class Lines:
 
     def __init__(self, console: Console, labels: Sequence[str], rounds: int, affected_class: int) -> None:
         self.console, self.labels, self.rounds, self.affected_class = console, labels, rounds, affected_class
-        self.began = time.monotonic()
-        self.first_seen: dict[int, tuple[int, float]] = {}
+        # Round and time of each run's first report: the pace leaves out the start-up before it.
+        self.first: dict[int, tuple[int, float]] = {}
         self.done_rounds = 0
-        self.skipped_rounds = 0
 
     def __enter__(self) -> Lines:
         return self
@@ -97,21 +96,28 @@ class Lines:
 
     def advance(self, run: int, record: dict[str, Any]) -> None:
         now, t = time.monotonic(), record["round"]
-        if run not in self.first_seen:
-            self.first_seen[run] = (t - 1, self.began if not self.first_seen else now)
-            self.skipped_rounds += t - 1
+        first_round, first_time = self.first.setdefault(run, (t, now))
         self.done_rounds += 1
-        tenth = max(1, self.rounds // 10)
-        if t % tenth and t != self.rounds:
+        if t % max(1, self.rounds // 10) and t != self.rounds:
             return
-        start, since = self.first_seen[run]
-        run_left = (now - since) / (t - start) * (self.rounds - t)
-        total = self.rounds * len(self.labels) - self.skipped_rounds
-        all_left = (now - self.began) / self.done_rounds * (total - self.done_rounds)
         parts = [f"{self.labels[run]}: round {t}/{self.rounds}", accuracy_note(record, self.affected_class)]
-        parts += [f"{duration(run_left)} left"] if t < self.rounds else ["done"]
-        parts += [f"all runs {duration(all_left)} left"] if len(self.labels) > 1 else []
+        if t == self.rounds:
+            parts.append("done")
+        elif t > first_round:
+            parts.append(f"{duration((now - first_time) / (t - first_round) * (self.rounds - t))} left")
+        if len(self.labels) > 1 and (left := self._seconds_left(now)) is not None:
+            parts.append(f"all runs {duration(left)} left")
         self.console.print(", ".join(filter(None, parts)), highlight=False, soft_wrap=True)
+
+    def _seconds_left(self, now: float) -> float | None:
+        """Of all runs, at the pace since the first report; None before there is a pace."""
+        timed_rounds = self.done_rounds - len(self.first)
+        if not timed_rounds:
+            return None
+        skipped = sum(first_round - 1 for first_round, _ in self.first.values())
+        ahead = self.rounds * len(self.labels) - skipped - self.done_rounds
+        began = min(first_time for _, first_time in self.first.values())
+        return (now - began) / timed_rounds * ahead
 
 
 def accuracy_note(record: dict[str, Any], affected_class: int) -> str:

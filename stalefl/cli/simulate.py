@@ -96,7 +96,10 @@ def simulate_command(
     _warn_if_nothing_is_late(tasks[0].experiment)
 
     stop = comparison.new_stop()
-    results = _run(tasks, jobs, stop, quiet)
+    try:
+        results = _run(tasks, jobs, stop, quiet)
+    except KeyboardInterrupt:
+        results = []
     finished = [result for result in results if result is not None]
     if len(finished) < len(tasks):
         typer.echo(f"stopped; go on with: stalefl simulate --resume {place}", err=True)
@@ -136,7 +139,7 @@ def _warn_if_nothing_is_late(experiment: Experiment) -> None:
     delay = experiment.staleness.rounds
     if experiment.run.rounds <= delay:
         logging.getLogger(__name__).warning(
-            "run.rounds = %d, but late updates arrive from round %d on (staleness.rounds = %d): nothing will differ",
+            "run.rounds = %d, but late updates arrive from round %d on (staleness.rounds = %d): here nobody is late",
             experiment.run.rounds,
             delay + 1,
             delay,
