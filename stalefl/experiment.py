@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from stalefl.config.loading import experiment_to_toml, load_experiment
+from stalefl.config.loading import experiment_to_toml
 from stalefl.config.schema import Experiment, TrainingTable
 from stalefl.contracts import DataContext, InputError
 from stalefl.data.federated import FederatedData
@@ -146,11 +146,6 @@ def execute(
     )
     folder.write_result(result)
     return result
-
-
-def reopen(folder: RunFolder) -> Experiment:
-    """The experiment that a run folder holds."""
-    return load_experiment(folder.config)
 
 
 def _restore(run: Run, folder: RunFolder) -> tuple[engine.SimulationState, float] | None:

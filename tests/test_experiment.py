@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import torch
 
-from stalefl.config.loading import experiment_to_toml
+from stalefl.config.loading import experiment_to_toml, load_experiment
 from stalefl.config.schema import Experiment
 from stalefl.contracts import DataContext, InputError
 from stalefl.data.partition_file import load_partition
-from stalefl.experiment import build_run, execute, reopen
+from stalefl.experiment import build_run, execute
 from stalefl.report.folders import RunFolder
 from stalefl.storage import load_weights
 from tests.fixtures import METHODS, digits_experiment
@@ -188,7 +188,7 @@ def test_a_run_folder_holds_all_that_repeats_the_run(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "run")
     run = build_run(experiment, CONTEXT)
     execute(run, folder)
-    assert reopen(folder) == experiment
+    assert load_experiment(folder.config) == experiment
     partition, late_clients, _ = load_partition(folder.partition)
     assert late_clients == run.late_clients
     assert partition.sizes == (10,) * 10
