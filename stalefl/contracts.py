@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -169,6 +170,8 @@ class ServerView:
     """Named by (seed, purpose, round, client): drawing from it never disturbs another draw."""
     staleness_rounds: int = 0
     """In ``dispatch``: the delay with which the reply will arrive. In ``compensate``: the update's staleness."""
+    awaited: frozenset[tuple[int, int]] = frozenset()
+    """(client, dispatched round) of the models that clients still work on after this round's arrivals."""
 
 
 class Compensated(NamedTuple):
@@ -179,6 +182,8 @@ class Compensated(NamedTuple):
     state: State
     iterations: int = 0
     """Inversion iterations spent on this update; 0 for methods that do not invert."""
+    facts: Mapping[str, float | bool] = MappingProxyType({})
+    """What the method wants on record about this update (``late_updates`` in rounds.jsonl)."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +193,8 @@ class Contribution:
     update: ClientUpdate
     delta: Tensor
     weight: float
+    iterations: int = 0
+    facts: Mapping[str, float | bool] = field(default_factory=dict)
 
 
 class Compensator:

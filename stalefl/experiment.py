@@ -21,6 +21,7 @@ from stalefl.report.folders import RunFolder
 from stalefl.report.records import environment, round_record, run_result
 from stalefl.seeds import named_generator
 from stalefl.simulation import engine
+from stalefl.simulation.oracle import Disparity
 from stalefl.simulation.staleness import Job, client_delays, draw_participants, first_late_round, plan_jobs
 from stalefl.storage import save_weights
 from stalefl.training.evaluation import evaluate
@@ -45,6 +46,10 @@ def build_run(experiment: Experiment, context: DataContext) -> Run:
     registry = load_registry()
     seed = experiment.run.seed
     method = registry.create("method", str(experiment.method.name), experiment.method.options)
+    shadows = {
+        label: registry.create("method", shadow.name, shadow.options)
+        for label, shadow in experiment.evaluation.shadows.items()
+    }
     device = resolve_device(experiment.run.device)
     dataset = registry.create("dataset", experiment.data.dataset, experiment.data.options).load(context)
     if experiment.staleness.affected_class >= dataset.spec.classes:
@@ -66,7 +71,8 @@ def build_run(experiment: Experiment, context: DataContext) -> Run:
         training=local_training(experiment.training),
         jobs=_plan(experiment, partition.clients, {}) if method.without_staleness else late_jobs,
         seed=seed,
-        oracle=experiment.evaluation.oracle,
+        oracle=experiment.evaluation.oracle or bool(shadows),
+        shadows=shadows,
     )
     start = engine.start(simulation, weights, buffers)
     return Run(experiment, data, late_clients, first_late, simulation, start)
@@ -194,7 +200,26 @@ def _record(run: Run, state: engine.SimulationState, facts: engine.RoundFacts) -
         affected_class=run.experiment.staleness.affected_class,
         evaluation=evaluate(model, state.weights, state.buffers, run.data.test) if due else None,
         inversion_iterations=facts.inversion_iterations,
-        oracle=settings.oracle,
-        estimate_error=asdict(facts.estimate_error) if facts.estimate_error else None,
-        stale_error=asdict(facts.stale_error) if facts.stale_error else None,
+        oracle=run.simulation.oracle,
+        late_updates=[_late_update(late, run.simulation.oracle) for late in facts.late_updates],
+        estimate_error=_errors(facts.estimate_error),
+        stale_error=_errors(facts.stale_error),
+        shadows={label: asdict(shadow) for label, shadow in facts.shadows.items()},
     )
+
+
+def _late_update(late: engine.LateUpdate, oracle: bool) -> dict[str, Any]:
+    record = {
+        "client": late.client,
+        "staleness_rounds": late.staleness_rounds,
+        "weight": late.weight,
+        "iterations": late.iterations,
+        **late.facts,
+    }
+    if oracle:
+        record |= {"estimate_error": _errors(late.estimate_error), "stale_error": _errors(late.stale_error)}
+    return record
+
+
+def _errors(error: Disparity | None) -> dict[str, float] | None:
+    return asdict(error) if error else None

@@ -43,4 +43,5 @@ def stalefl_compensators() -> list[Entry]:
         Entry("w-pred", f"{home}.w_pred:WPred"),
         Entry("asyn-tiers", f"{home}.asyn_tiers:AsynTiers"),
         Entry("inversion", f"{home}.inversion:Inversion"),
+        Entry("anchored-inversion", f"{home}.anchored_inversion:AnchoredInversion"),
     ]

@@ -78,10 +78,20 @@ class MethodTable(Table):
     )
 
 
+class ShadowTable(Table):
+    name: str = Field(description="a registered method")
+    options: dict[str, Any] = Field(default_factory=dict, description="its own options")
+
+
 class EvaluationTable(Table):
     every_rounds: PositiveInt = Field(1, description="evaluate after every so many rounds, and after the last")
     target_accuracy: float = Field(0.8, gt=0, le=1, description="affected-class accuracy that 'rounds to target' means")
     oracle: bool = Field(False, description="also measure the true estimation errors of late updates")
+    shadows: dict[str, ShadowTable] = Field(
+        default_factory=dict,
+        description="methods, by a label of your own, that estimate from the same late updates and change nothing: "
+        "their errors, iterations and seconds are recorded (a table [evaluation.shadows.LABEL] with name and options)",
+    )
 
 
 class RunTable(Table):

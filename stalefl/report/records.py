@@ -30,15 +30,18 @@ def round_record(
     affected_class: int,
     evaluation: Evaluation | None = None,
     inversion_iterations: int = 0,
+    late_updates: Sequence[Mapping[str, Any]] = (),
     oracle: bool = False,
     estimate_error: Mapping[str, float] | None = None,
     stale_error: Mapping[str, float] | None = None,
+    shadows: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """One line of ``rounds.jsonl``; null where not evaluated.
 
-    ``staleness_rounds`` has one entry per late update. With ``oracle`` the record also holds the errors of the
-    estimates and of the late updates as they came, each ``{"l1": relative L1, "cosine": cosine distance}`` (mean over
-    the round's late updates) or None.
+    ``staleness_rounds`` has one entry per late update, ``late_updates`` one with what the method has to say of it. With
+    ``oracle`` the record also holds the errors of the estimates and of the late updates as they came, each
+    ``{"l1": relative L1, "cosine": cosine distance}`` (mean over the round's late updates) or None, and each shadow
+    method's error, iterations and seconds.
     """
     record = {
         "round": round,
@@ -50,9 +53,12 @@ def round_record(
         "server_seconds": server_seconds,
         "client_seconds": client_seconds,
         "inversion_iterations": inversion_iterations,
+        "late_updates": list(late_updates),
     }
     if oracle:
         record |= {"estimate_error": estimate_error, "stale_error": stale_error}
+    if shadows:
+        record["shadows"] = shadows
     return plain(record)
 
 

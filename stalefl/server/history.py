@@ -33,6 +33,10 @@ class History:
         """The model that the client was given; it is forgotten with this call."""
         return self.sent.pop((client, dispatched_round, arrived_round))
 
+    def awaited(self) -> frozenset[tuple[int, int]]:
+        """(client, dispatched round) of the models whose update has not arrived."""
+        return frozenset((client, dispatched_round) for client, dispatched_round, _ in self.sent)
+
     def to_tree(self) -> list[dict[str, Any]]:
         """Plain data for a checkpoint."""
         return [{"job": list(job), "weights": s.weights, "buffers": dict(s.buffers)} for job, s in self.sent.items()]

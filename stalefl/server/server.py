@@ -50,7 +50,9 @@ def server_round(
             rejected.append(update.client)
             continue
         state = compensated.state
-        contributions.append(Contribution(update, compensated.delta, compensated.weight))
+        contributions.append(
+            Contribution(update, compensated.delta, compensated.weight, compensated.iterations, compensated.facts)
+        )
     weights, next_state = view.weights, state
     if contributions:
         weights, next_state = method.aggregate(contributions, view, state)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -41,6 +41,8 @@ class Simulation:
     jobs: Sequence[Job]
     seed: int
     oracle: bool = False
+    shadows: Mapping[str, Compensator] = field(default_factory=dict)
+    """Methods, by label, that estimate from the same updates beside ``method`` and change nothing; needs ``oracle``."""
 
     def __post_init__(self) -> None:
         dispatched, arriving = defaultdict(list), defaultdict(list)
@@ -67,6 +69,7 @@ class SimulationState:
     buffers: dict[str, Tensor]
     method_state: State
     history: History
+    shadow_states: Mapping[str, State] = field(default_factory=dict)
 
     def to_tree(self) -> dict[str, Any]:
         return {
@@ -75,6 +78,7 @@ class SimulationState:
             "buffers": dict(self.buffers),
             "method_state": self.method_state,
             "history": self.history.to_tree(),
+            "shadow_states": dict(self.shadow_states),
         }
 
     @classmethod
@@ -85,7 +89,30 @@ class SimulationState:
             tree["buffers"],
             tree["method_state"],
             History.from_tree(tree["history"]),
+            tree["shadow_states"],
         )
+
+
+@dataclass(frozen=True)
+class LateUpdate:
+    """What became of a late update; its errors are known to an oracle only."""
+
+    client: int
+    staleness_rounds: int
+    weight: float
+    iterations: int
+    facts: Mapping[str, float | bool]
+    estimate_error: Disparity | None = None
+    stale_error: Disparity | None = None
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """What a shadow method made of a round's late updates: the mean error of its estimates, and what they cost."""
+
+    estimate_error: Disparity | None
+    iterations: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -96,18 +123,30 @@ class RoundFacts:
     participants: tuple[int, ...]
     staleness_rounds: tuple[int, ...]
     """One entry per stale update."""
+    late_updates: tuple[LateUpdate, ...]
+    """Those of them that entered the aggregation."""
     rejected: tuple[int, ...]
     inversion_iterations: int
     client_seconds: float
     server_seconds: float
-    estimate_error: Disparity | None
-    stale_error: Disparity | None
+    shadows: Mapping[str, Shadow]
+
+    @property
+    def estimate_error(self) -> Disparity | None:
+        """The mean over the late updates."""
+        return mean_disparity(late.estimate_error for late in self.late_updates if late.estimate_error)
+
+    @property
+    def stale_error(self) -> Disparity | None:
+        """The mean over the late updates."""
+        return mean_disparity(late.stale_error for late in self.late_updates if late.stale_error)
 
 
 def start(sim: Simulation, weights: Tensor, buffers: dict[str, Tensor]) -> SimulationState:
     """The state before round 1."""
-    method_state = sim.method.init(_view(sim, 0, weights, buffers))
-    return SimulationState(0, weights, buffers, method_state, History())
+    view = _view(sim, 0, weights, buffers)
+    shadow_states = {label: shadow.init(view) for label, shadow in sim.shadows.items()}
+    return SimulationState(0, weights, buffers, sim.method.init(view), History(), shadow_states)
 
 
 def rounds(sim: Simulation, state: SimulationState, last_round: int) -> Iterator[tuple[SimulationState, RoundFacts]]:
@@ -143,26 +182,28 @@ def run_round(sim: Simulation, state: SimulationState) -> tuple[SimulationState,
 
     # 3. Let the server reject, compensate, aggregate and refine.
     began = _clock(sim)
+    view = replace(view, awaited=history.awaited())
     outcome = server_round(
         sim.method, view, updates, state.method_state, lambda client: sim.generator("compensate", t, client)
     )
     server_seconds = dispatch_seconds + _clock(sim) - began
 
     # 4. Compare with the truth, which the server never sees.
-    estimate_error, stale_error = _errors(sim, view, outcome) if sim.oracle else (None, None)
+    truths = _truths(sim, view, jobs) if sim.oracle else {}
+    shadows, shadow_states = _cast_shadows(sim, view, updates, state.shadow_states, truths)
 
     facts = RoundFacts(
         round=t,
         participants=tuple(sorted(job.client for job in jobs)),
         staleness_rounds=tuple(job.staleness_rounds for job in jobs if job.staleness_rounds),
+        late_updates=_late_updates(outcome, truths),
         rejected=outcome.rejected,
         inversion_iterations=outcome.inversion_iterations,
         client_seconds=client_seconds,
         server_seconds=server_seconds,
-        estimate_error=estimate_error,
-        stale_error=stale_error,
+        shadows=shadows,
     )
-    return SimulationState(t, outcome.weights, outcome.buffers, outcome.state, history), facts
+    return SimulationState(t, outcome.weights, outcome.buffers, outcome.state, history, shadow_states), facts
 
 
 def _view(sim: Simulation, round: int, weights: Tensor, buffers: dict[str, Tensor]) -> ServerView:
@@ -192,17 +233,47 @@ def _train(sim: Simulation, job: Job, sent: Sent) -> ClientUpdate:
     )
 
 
-def _errors(sim: Simulation, view: ServerView, outcome: ServerRound) -> tuple[Disparity | None, Disparity | None]:
-    """Mean distances of the compensated and of the stale updates from the updates of clients that were on time."""
-    estimates, stale = [], []
-    for contribution in outcome.contributions:
-        update = contribution.update
-        if update.staleness_rounds:
-            on_time = Job(view.round, 0, update.client)
-            truth = _train(sim, on_time, Sent(view.weights, view.buffers)).delta
-            estimates.append(disparity(contribution.delta, truth))
-            stale.append(disparity(update.delta, truth))
-    return mean_disparity(estimates), mean_disparity(stale)
+def _truths(sim: Simulation, view: ServerView, jobs: Sequence[Job]) -> dict[int, Tensor]:
+    """By late client, the update it would have sent had it been on time."""
+    sent, late = Sent(view.weights, view.buffers), [job.client for job in jobs if job.staleness_rounds]
+    return {client: _train(sim, Job(view.round, 0, client), sent).delta for client in late}
+
+
+def _late_updates(outcome: ServerRound, truths: Mapping[int, Tensor]) -> tuple[LateUpdate, ...]:
+    return tuple(
+        LateUpdate(
+            client=c.update.client,
+            staleness_rounds=c.update.staleness_rounds,
+            weight=c.weight,
+            iterations=c.iterations,
+            facts=c.facts,
+            estimate_error=disparity(c.delta, truths[c.update.client]) if truths else None,
+            stale_error=disparity(c.update.delta, truths[c.update.client]) if truths else None,
+        )
+        for c in outcome.contributions
+        if c.update.staleness_rounds
+    )
+
+
+def _cast_shadows(
+    sim: Simulation,
+    view: ServerView,
+    updates: Sequence[ClientUpdate],
+    states: Mapping[str, State],
+    truths: Mapping[int, Tensor],
+) -> tuple[dict[str, Shadow], dict[str, State]]:
+    """Let every shadow compensate the updates that the method was given, from what the method was shown."""
+    shadows, next_states = {}, {}
+    for label, shadow in sim.shadows.items():
+        began = _clock(sim)
+        outcome = server_round(
+            shadow, view, updates, states[label], lambda client: sim.generator("compensate", view.round, client)
+        )
+        seconds = _clock(sim) - began
+        errors = [late.estimate_error for late in _late_updates(outcome, truths) if late.estimate_error]
+        shadows[label] = Shadow(mean_disparity(errors), outcome.inversion_iterations, seconds)
+        next_states[label] = outcome.state
+    return shadows, next_states
 
 
 def _clock(sim: Simulation) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,9 @@ from stalefl.training.model import FlatModel
 
 BatchPlan = Sequence["Tensor | None"]
 """One entry per step: the indices [b] of the samples in its batch, or None for all of them."""
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""Logits [n, K] and targets ([n] classes or [n, K] probabilities) to a scalar."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,11 @@ class LocalTraining:
         """SGD steps that a client with so many samples makes in one round."""
         batches = 1 if self.batch_size == 0 else -(-samples // self.batch_size)
         return self.local_epochs * batches
+
+    def reach(self, steps: int) -> float:
+        """How far so many steps carry the weights along a gradient of one that stays the same."""
+        carried = (1 - self.momentum**step for step in range(1, steps + 1))
+        return self.lr * sum(carried) / (1 - self.momentum)
 
     def plan(self, samples: int, generator: torch.Generator | None) -> BatchPlan:
         """The batches of one round: every epoch visits all samples once, in an order drawn from ``generator``."""
@@ -58,12 +66,13 @@ def local_update(
     generator: torch.Generator | None = None,
     *,
     plan: BatchPlan | None = None,
+    loss: Loss = cross_entropy,
     create_graph: bool = False,
 ) -> LocalResult:
     """Train from ``weights`` [P] on ``inputs`` [N, ...] and ``targets`` ([N] classes or [N, K] probabilities).
 
     ``generator`` orders the mini-batches and draws dropout masks; without one there is no dropout. ``plan`` replaces
-    the batches that ``training`` would make. With ``create_graph`` the delta is differentiable with respect to inputs
+    the batches that ``training`` would make, ``loss`` the clients' own. With ``create_graph`` the delta is differentiable with respect to inputs
     and targets, through every step. Equals torch.optim.SGD step for step.
     """
     inputs, targets = model.inputs(inputs), targets.to(model.device)
@@ -73,8 +82,8 @@ def local_update(
     with dropout_draws_from(generator):
         for batch in plan if plan is not None else training.plan(len(inputs), generator):
             x, y = (inputs, targets) if batch is None else (inputs[batch], targets[batch])
-            loss = cross_entropy(model.logits(parameters, buffers, x, train=True), y)
-            gradients = torch.autograd.grad(loss, parameters, create_graph=create_graph)
+            value = loss(model.logits(parameters, buffers, x, train=True), y)
+            gradients = torch.autograd.grad(value, parameters, create_graph=create_graph)
             with torch.set_grad_enabled(create_graph):
                 parameters, velocity = _sgd_step(parameters, gradients, velocity, training)
             if not create_graph:

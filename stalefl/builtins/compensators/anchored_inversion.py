@@ -1,0 +1,99 @@
+"""anchored-inversion: keep the stale update and add only the change that inversion predicts.
+
+Ours; derived in docs/anchored-inversion.md. D_rec is recovered as in ``inversion`` (Wang and Gao, AAAI 2025, Eq. 6);
+the estimate is
+
+    alpha * delta + beta * (LocalUpdate(w_t; D_rec) - LocalUpdate(w_base; D_rec)),
+
+so that what D_rec fails to explain of the stale update is kept rather than lost. beta = 0 is the stale update as it is,
+so no switching point is needed. alpha and beta are learned from the updates that arrive later: the update begun in
+round t is the truth that an estimate made in round t was after. Least squares per client and over all clients, shrunk
+towards alpha = beta = 1 (inversion/shrinkage.py).
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from stalefl.contracts import ClientUpdate, Compensated, Compensator, ServerView, State
+from stalefl.inversion.awaited import job_key, still_awaited
+from stalefl.inversion.recovery import RecoveryOptions, recover
+from stalefl.inversion.shrinkage import Evidence
+from stalefl.inversion.sketch import sketch
+
+PRIOR = (1.0, 1.0)
+POOLED = -1
+"""The key of all clients' evidence beside the clients' own."""
+
+
+class AnchoredInversionOptions(RecoveryOptions):
+    learn: bool = Field(True, description="learn alpha and beta from the updates that arrive later; false: both stay 1")
+    learn_alpha: bool = Field(True, description="false: alpha stays 1 and only beta is learned")
+    prior_strength: float = Field(
+        2.0, gt=0, description="what the prior weighs, in arrivals; a client's own evidence against all clients' alike"
+    )
+    memory: float = Field(0.9, gt=0, le=1, description="what evidence still weighs a round later")
+
+
+class AnchoredInversion(Compensator):
+    summary = "the stale update plus the change that inversion predicts, as far as it has proved right"
+    paper = "stalefl (docs/anchored-inversion.md), after Wang and Gao, AAAI 2025"
+    Options = AnchoredInversionOptions
+    options: AnchoredInversionOptions
+
+    def init(self, view: ServerView) -> State:
+        return {"recovered": {}, "estimates": {}, "evidence": {}}
+
+    def compensate(self, update: ClientUpdate, view: ServerView, state: State) -> Compensated:
+        if update.staleness_rounds == 0:
+            return Compensated(update.delta, float(update.samples), state)
+        state = self._learn(update, view, state)
+        recovery = recover(update, view, self.options, state["recovered"].get(update.client))
+        if not recovery.fit.losses:  # an update of zero
+            return Compensated(update.delta, float(update.samples), state)
+        program, data = recovery.program, recovery.fit.data
+        change = program.train_on(data, view.weights) - program.train_on(data, update.base_weights)
+        features = torch.stack([sketch(update.delta), sketch(change)])
+        alpha, beta = self._coefficients(update.client, features, view.round, state)
+        state = {**state, "recovered": {**state["recovered"], update.client: recovery.memory}}
+        if self.options.learn and (update.client, view.round) in view.awaited:
+            state = {**state, "estimates": {**state["estimates"], job_key(update.client, view.round): features}}
+        return Compensated(
+            alpha * update.delta + beta * change,
+            float(update.samples),
+            state,
+            recovery.fit.iterations,
+            {"alpha": alpha, "beta": beta, "fit_loss": recovery.fit.losses[-1]},
+        )
+
+    def refine(self, weights: Tensor, view: ServerView, state: State) -> tuple[Tensor, State]:
+        """Forget what no update still to come will ask for."""
+        return weights, {**state, "estimates": still_awaited(state["estimates"], view)}
+
+    def _learn(self, update: ClientUpdate, view: ServerView, state: State) -> State:
+        features = state["estimates"].get(job_key(update.client, update.dispatched_round))
+        if features is None:
+            return state
+        truth = sketch(update.delta)
+        evidence = dict(state["evidence"])
+        for key in (update.client, POOLED):
+            known = Evidence(*evidence[key]) if key in evidence else Evidence.none(len(features))
+            evidence[key] = list(known.seen(features, truth, view.round, self.options.memory))
+        return {**state, "evidence": evidence}
+
+    def _coefficients(self, client: int, features: Tensor, round: int, state: State) -> tuple[float, float]:
+        if not self.options.learn:
+            return PRIOR
+        coefficients = torch.tensor(PRIOR)
+        squares = features.square().sum(dim=1).cpu()
+        strength = (self.options.prior_strength * squares / squares[0]).clamp(min=1e-6)
+        if not self.options.learn_alpha:
+            strength[0] = 1e6
+        for key in (POOLED, client):
+            if key in state["evidence"]:
+                evidence = Evidence(*state["evidence"][key]).aged(round, self.options.memory)
+                coefficients = evidence.coefficients(coefficients, strength)
+        alpha, beta = coefficients.tolist()
+        return alpha, beta

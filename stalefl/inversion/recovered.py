@@ -1,0 +1,76 @@
+"""D_rec, the small data set that stands for a client's data: how it starts, how large it is, what its labels are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from stalefl.contracts import InputSpec
+
+LabelKind = Literal["soft", "hard", "free"]
+"""``soft``: the softmax of free logits. ``hard``: one class per sample, the greatest logit (its gradient is that of the
+soft label). ``free``: the numbers themselves, as the published code has them; no distribution at all."""
+
+START_NOISE = 0.1
+SMALLEST, LARGEST, CLIENT_SAMPLES_PER_RECOVERED = 16, 64, 8
+
+
+@dataclass(frozen=True)
+class RecoveredData:
+    """D_rec: ``inputs`` [M, *shape] within the value range, ``label_logits`` [M, K]."""
+
+    inputs: Tensor
+    label_logits: Tensor
+    label_kind: LabelKind = "soft"
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    @property
+    def labels(self) -> Tensor:
+        """Labels [M, K] as the local training sees them."""
+        return labels_of(self.label_logits, self.label_kind)
+
+
+def labels_of(logits: Tensor, kind: LabelKind) -> Tensor:
+    """Labels [M, K] of label logits [M, K]; differentiable."""
+    if kind == "free":
+        return logits
+    soft = logits.softmax(dim=1)
+    if kind == "soft":
+        return soft
+    return one_hot(logits.argmax(dim=1), logits.shape[1]) + soft - soft.detach()
+
+
+def recovered_size(samples: int) -> int:
+    """The size of D_rec for a client that reports so many samples: an eighth of them, from 16 up to 64.
+
+    Fewer are too few draws from the client's distribution, more cost time and gain little (docs/inversion.md).
+    """
+    return min(max(round(samples / CLIENT_SAMPLES_PER_RECOVERED), SMALLEST), LARGEST)
+
+
+def random_data(
+    spec: InputSpec, size: int, generator: torch.Generator, device: torch.device, label_kind: LabelKind = "soft"
+) -> RecoveredData:
+    """A start for D_rec: inputs close to 0, where normalised data have their mean, and labels undecided; both up to a
+    little noise, so that the samples can part.
+
+    Inputs spread over the whole value range would start far outside the data: on MNIST the same 100 iterations then
+    end with three times the estimation error (docs/inversion.md).
+    """
+    low, high = bounds(spec, torch.device("cpu"))
+    inputs = (START_NOISE * torch.randn(size, *spec.shape, generator=generator)).clamp(low, high)
+    logits = START_NOISE * torch.randn(size, spec.classes, generator=generator)
+    return RecoveredData(inputs.to(device), logits.to(device), label_kind)
+
+
+def bounds(spec: InputSpec, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The value range, shaped to broadcast against inputs [M, channels, ...]."""
+    view = (-1, *[1] * (len(spec.shape) - 1))
+    low, high = (torch.tensor(bound, dtype=torch.float32, device=device).view(view) for bound in spec.value_range)
+    return low, high
