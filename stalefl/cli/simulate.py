@@ -6,7 +6,7 @@ import logging
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +26,7 @@ from stalefl.cli.common import (
 if TYPE_CHECKING:
     from stalefl.comparison import Stop, Task
     from stalefl.config.schema import Experiment
+    from stalefl.contracts import DataContext
 
 DEMO_METHODS = ("unstale", "unweighted", "weighted", "inversion")
 DEMO_SEEDS = 3
@@ -68,7 +69,6 @@ def simulate_command(
 
     Example: stalefl simulate --method unweighted --method inversion --seeds 3 --out runs/late
     """
-    from stalefl import comparison
     from stalefl.cli.common import data_context, set_up_logging
     from stalefl.contracts import InputError
 
@@ -87,11 +87,17 @@ def simulate_command(
             valid = "--rounds, --seeds, --jobs, --device"
             raise InputError(f"--resume takes its settings from the folder; valid beside it: {valid}")
         place = resume
-        tasks = comparison.reopened_tasks(place, _given(flags), context)
+        with _announced(f"reading {place}", context, quiet, verbose):
+            from stalefl import comparison
+
+            tasks = comparison.reopened_tasks(place, _given(flags), context)
     else:
         loaded = _load(experiment, settings or [], _given(flags), compare_by_default=not method)
         place = out or _new_place(experiment, loaded)
-        tasks = comparison.new_tasks(loaded, place, context, force)
+        with _announced(f"reading {loaded.data.dataset}", context, quiet, verbose):
+            from stalefl import comparison
+
+            tasks = comparison.new_tasks(loaded, place, context, force)
     jobs = tasks[0].experiment.run.jobs
     _warn_if_nothing_is_late(tasks[0].experiment)
 
@@ -133,6 +139,16 @@ def _load(
 def _new_place(file: Path | None, experiment: Experiment) -> Path:
     name = file.stem if file else experiment.data.dataset.replace(":", "-").replace("/", "-")
     return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _announced(text: str, context: DataContext, quiet: bool, verbose: bool) -> AbstractContextManager[object]:
+    """PyTorch and the data take seconds to load; what says so must not wait for them."""
+    from stalefl.cli.common import console
+    from stalefl.cli.progress import announce
+
+    if quiet:
+        return nullcontext()
+    return announce(console(stderr=True), text, spinner=not (verbose or context.download))
 
 
 def _warn_if_nothing_is_late(experiment: Experiment) -> None:
