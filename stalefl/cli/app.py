@@ -12,6 +12,7 @@ from typer.main import get_command
 
 import stalefl
 from stalefl.cli import plugins
+from stalefl.cli.common import GroupedCommand
 from stalefl.cli.evaluate import evaluate_command
 from stalefl.cli.partition import partition_command
 from stalefl.cli.simulate import simulate_command
@@ -46,9 +47,9 @@ def stalefl_command(
         typer.echo(context.get_help())
 
 
-app.command("partition")(partition_command)
-app.command("simulate")(simulate_command)
-app.command("evaluate")(evaluate_command)
+app.command("partition", cls=GroupedCommand)(partition_command)
+app.command("simulate", cls=GroupedCommand)(simulate_command)
+app.command("evaluate", cls=GroupedCommand)(evaluate_command)
 app.add_typer(plugins.app, name="plugins")
 
 

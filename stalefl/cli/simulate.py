@@ -14,12 +14,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stalefl.cli.common import (
+    EXPERIMENT,
+    MACHINE,
+    OUTPUT,
     DataDirOption,
+    DatasetOption,
     DeviceOption,
     DownloadOption,
     ForceOption,
     JsonOption,
+    ModelOption,
     QuietOption,
+    SeedOption,
+    SettingsOption,
     VerboseOption,
 )
 
@@ -38,23 +45,45 @@ def simulate_command(
         Path | None, typer.Argument(help="Experiment file (TOML). Without one: the embedded digits data.")
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option("--method", help="Method to run; repeat it to compare several.")
+        list[str] | None,
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="Method to run; repeat it to compare several.",
+            rich_help_panel=EXPERIMENT,
+        ),
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Data set, as data.dataset.")] = None,
-    model: Annotated[str | None, typer.Option(help="Model, as model.name.")] = None,
-    rounds: Annotated[int | None, typer.Option(help="Rounds to simulate, as run.rounds.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Root of every random draw, as run.seed.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Repeat with this many seeds, as run.seeds.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Override a key of the experiment: TABLE.KEY=VALUE.")
+    dataset: DatasetOption = None,
+    model: ModelOption = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="Rounds to simulate, as run.rounds.", rich_help_panel=EXPERIMENT)
     ] = None,
-    oracle: Annotated[bool, typer.Option("--oracle", help="Also measure the true estimation errors.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder for the records. Default: a new one below runs/.")] = None,
+    seed: SeedOption = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Repeat with this many seeds, as run.seeds.", rich_help_panel=EXPERIMENT)
+    ] = None,
+    settings: SettingsOption = None,
+    oracle: Annotated[
+        bool,
+        typer.Option(
+            "--oracle",
+            help="Also measure the true estimation errors, as evaluation.oracle.",
+            rich_help_panel=EXPERIMENT,
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the records.", show_default="a new one below runs/", rich_help_panel=OUTPUT),
+    ] = None,
     resume: Annotated[
-        Path | None, typer.Option(help="Go on where the run or comparison in this folder stopped.")
+        Path | None,
+        typer.Option(help="Go on where the run or comparison in this folder stopped.", rich_help_panel=OUTPUT),
     ] = None,
     force: ForceOption = False,
-    jobs: Annotated[int | None, typer.Option(help="Runs at the same time, as run.jobs; 0 = as many as cores.")] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Runs at the same time, as run.jobs; 0 = as many as cores.", rich_help_panel=MACHINE),
+    ] = None,
     device: DeviceOption = None,
     data_dir: DataDirOption = None,
     download: DownloadOption = False,
@@ -64,8 +93,8 @@ def simulate_command(
 ) -> None:
     """Simulate federated learning in which some clients are late.
 
-    With nothing named it compares unstale, unweighted, weighted and inversion on the embedded digits with 3 seeds.
-    Flags win over --set, --set over the file, the file over the defaults.
+    With neither a file nor a method named it compares unstale, unweighted, weighted and inversion with 3 seeds. Flags
+    win over --set, --set over the file, the file over the defaults.
 
     Example: stalefl simulate --method unweighted --method inversion --seeds 3 --out runs/late
     """

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -10,11 +11,12 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.main import get_command
 
 import stalefl
 from stalefl.cli import app as frame
 from stalefl.cli import main
-from stalefl.cli.common import console, data_context, print_json, set_up_logging
+from stalefl.cli.common import console, data_context, named_key, print_json, set_up_logging
 from stalefl.contracts import InputError
 
 COMMANDS = ["partition", "simulate", "evaluate", "plugins"]
@@ -137,7 +139,29 @@ def test_every_help_has_an_example(arguments, capsys) -> None:
     assert "Example: stalefl" in " ".join(capsys.readouterr().out.split())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["simulate", "--help"], ["plugins", "--help"], ["--version"]])
+@pytest.mark.parametrize("command", ["partition", "simulate", "evaluate"])
+def test_options_stand_under_headings_and_each_once(command: str, capsys) -> None:
+    assert main([command, "--help"]) == 0
+    listed = capsys.readouterr().out.partition("\nExperiment:\n")[2]
+    experiment, output, machine = re.split(r"^Output:$|^Machine:$", listed, flags=re.MULTILINE)
+    assert "  --set TABLE.KEY=VALUE" in experiment
+    assert "  -q, --quiet " in output
+    assert "  --data-dir DIR " in machine
+    options = [option for line in listed.splitlines() for option in re.findall(r"^  (?:-\w, )?(--[\w-]+)", line)]
+    defined = get_command(frame.app).commands[command].params
+    assert sorted(options) == sorted(["--help", *(p.opts[0] for p in defined if p.param_type_name == "option")])
+
+
+def test_a_key_that_an_option_names() -> None:
+    found = named_key("Rounds to simulate, as run.rounds.")
+    assert found
+    assert (found.name, found.type, found.default) == ("rounds", "integer > 0", "70")
+    assert named_key("Draw it, as the paper's Figure 7.") is None
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["simulate", "--help"], ["evaluate", "--help"], ["plugins", "--help"], ["--version"]]
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys; from stalefl.cli import main; assert main(sys.argv[1:]) == 0; "
