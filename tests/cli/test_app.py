@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import re
@@ -8,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -92,8 +94,17 @@ def test_verbose_shows_where_an_error_arose(failing, capsys) -> None:
     [
         (["--nonsense"], "No such option: --nonsense"),
         (["simulat"], "No such command 'simulat'"),
-        (["simulate", "--rounds", "many"], "--rounds"),
-        (["simulate", "--rounds"], "--rounds"),
+        (
+            ["simulate", "--rounds", "many"],
+            "--rounds many: not valid; valid: integer > 0. See: stalefl simulate --help",
+        ),
+        (["simulate", "--rounds=3", "--rounds=x"], "--rounds x: not valid; valid: integer > 0."),
+        (["simulate", "--rounds="], "--rounds '': not valid; valid: integer > 0."),
+        (["simulate", "--rounds"], "Option '--rounds' requires an argument. See: stalefl simulate --help"),
+        (["partition", "--alpha", "x"], "--alpha x: not valid; valid: number > 0. See: stalefl partition --help"),
+        (["partition", "--clients", "2.5"], "--clients 2.5: not valid; valid: integer > 0."),
+        (["evaluate", "--affected-class=a"], "--affected-class a: not valid; valid: integer >= 0."),
+        (["--version=3"], "Option '--version' does not take a value. See: stalefl --help"),
         (["simulate", "--set", "run.round=3"], 'did you mean "rounds"?'),
         (["simulate", "--rounds", "-5"], "run.rounds = -5 is not valid; valid: integer > 0"),
         (["simulate", "--method", "inversoin"], 'did you mean "inversion"?'),
@@ -150,6 +161,16 @@ def test_options_stand_under_headings_and_each_once(command: str, capsys) -> Non
     options = [option for line in listed.splitlines() for option in re.findall(r"^  (?:-\w, )?(--[\w-]+)", line)]
     defined = get_command(frame.app).commands[command].params
     assert sorted(options) == sorted(["--help", *(p.opts[0] for p in defined if p.param_type_name == "option")])
+
+
+@pytest.mark.parametrize("function", [frame.partition_command, frame.simulate_command, frame.evaluate_command])
+def test_options_that_take_numbers_name_their_key(function: Any) -> None:
+    """Else their errors could not say what is valid."""
+    parameters = inspect.signature(function, eval_str=True).parameters.values()
+    declared = [get_args(parameter.annotation) for parameter in parameters]
+    numbers = [option for kind, option in declared if kind in (int | None, float | None)]
+    assert numbers
+    assert [option.help for option in numbers if not named_key(option.help)] == []
 
 
 def test_a_key_that_an_option_names() -> None:
