@@ -23,6 +23,7 @@ from typer.main import get_command
 
 from stalefl import hookspecs
 from stalefl.cli.app import app
+from stalefl.cli.common import grouped, named_key
 from stalefl.config.explain import Key, keys_of
 from stalefl.config.schema import Experiment
 from stalefl.registry import BUILTINS, KINDS, Description, Plugin, Registry
@@ -69,7 +70,10 @@ def commands(command: Any = None, path: str = "stalefl") -> Iterator[tuple[str, 
 
 def cli_page() -> str:
     intro = """Exit codes: 0 on success, 2 on bad input (one line on stderr), 1 on a failure of stalefl's own, 130 after
-Ctrl-C. Progress and warnings go to stderr, results to stdout."""
+Ctrl-C. Progress and warnings go to stderr, results to stdout.
+
+"As TABLE.KEY" means that the option sets this key of the [experiment](experiment-file.md); the default beside it is the
+key's own, and holds where neither the experiment file nor the run sets the key."""
     sections = [_command_section(path, command) for path, command in commands()]
     return _page("Command line", intro, *sections)
 
@@ -80,9 +84,8 @@ def _command_section(path: str, command: Any) -> str:
     parts = [f"## `{path}`", EXAMPLE.sub("", text).strip()]
     if example:
         parts.append(f"```\n{inspect.cleandoc(example[1]).strip()}\n```")
-    rows = [_parameter_row(parameter) for parameter in command.params if parameter.name != "help"]
-    if rows:
-        parts.append(_table(["argument or option", "default", "description"], rows))
+    for heading, parameters in grouped(p for p in command.params if p.name != "help").items():
+        parts.append(_table([heading, "default", "description"], list(map(_parameter_row, parameters))))
     return "\n\n".join(parts)
 
 
@@ -91,10 +94,16 @@ def _parameter_row(parameter: Any) -> list[str]:
         names = parameter.metavar or parameter.name.upper()
     else:
         names = ", ".join([*sorted(parameter.opts, reverse=True), *parameter.secondary_opts])
-    default = parameter.default
-    shown = "" if default in (None, False, (), []) or callable(default) else f"`{default}`"
     repeated = " May be repeated." if parameter.multiple and "repeat" not in (parameter.help or "") else ""
-    return [f"`{names}`", shown, (parameter.help or "") + repeated]
+    return [f"`{names}`", _default(parameter), (parameter.help or "") + repeated]
+
+
+def _default(parameter: Any) -> str:
+    if isinstance(parameter.show_default, str):
+        return parameter.show_default
+    if key := named_key(parameter.help or ""):
+        return f"`{key.default}`"
+    return "off" if parameter.default is False and not parameter.is_eager else ""
 
 
 # --- the experiment file --------------------------------------------------------------------------------------------

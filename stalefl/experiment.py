@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -15,11 +15,12 @@ from stalefl.contracts import DataContext, InputError
 from stalefl.data.federated import FederatedData
 from stalefl.data.partition_file import save_partition
 from stalefl.data.setup import partition_meta, prepare_partition
+from stalefl.data.subset import stratified_subset
 from stalefl.devices import resolve_device
 from stalefl.registry import load_registry
 from stalefl.report.folders import RunFolder
 from stalefl.report.records import environment, round_record, run_result
-from stalefl.seeds import named_generator
+from stalefl.seeds import named_generator, named_rng
 from stalefl.simulation import engine
 from stalefl.simulation.oracle import Disparity
 from stalefl.simulation.staleness import Job, client_delays, draw_participants, first_late_round, plan_jobs
@@ -62,7 +63,8 @@ def build_run(experiment: Experiment, context: DataContext) -> Run:
     model, weights, buffers = build_flat_model(plugin, dataset.spec, named_generator(seed, "initial-weights"), device)
     late_jobs = _plan(experiment, partition.clients, client_delays(experiment.staleness, late_clients))
     first_late = first_late_round(job for job in late_jobs if job.arrived_round <= experiment.run.rounds)
-    data = FederatedData(dataset, partition, device)
+    test = stratified_subset(dataset.test, experiment.evaluation.test_samples, named_rng(seed, "test-samples"))
+    data = FederatedData(replace(dataset, test=test), partition, device)
     simulation = engine.Simulation(
         model=model,
         method=method,

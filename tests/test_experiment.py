@@ -221,6 +221,29 @@ def test_methods_of_one_seed_share_partition_late_clients_and_initial_weights() 
     assert all((a == b).all() for a, b in zip(first.data.partition.indices, second.data.partition.indices, strict=True))
 
 
+def test_methods_of_one_seed_are_measured_on_the_same_part_of_the_test_split(tmp_path: Path) -> None:
+    """With 20 of 397 test samples, two of each class, accuracies come in twentieths and halves."""
+    few = {"test_samples": 20}
+    one, other = (build_run(digits_experiment(name, evaluation=few), CONTEXT) for name in ("unweighted", "weighted"))
+    assert torch.equal(one.data.test.raw, other.data.test.raw)
+    assert torch.bincount(one.data.test.targets).tolist() == [2] * 10
+    next_seed = build_run(digits_experiment(evaluation=few, run={"seed": 1}), CONTEXT)
+    assert not torch.equal(one.data.test.raw, next_seed.data.test.raw)
+    folder = RunFolder.create(tmp_path / "run")
+    execute(one, folder)
+    last = folder.read_rounds()[-1]
+    assert last["accuracy"] * 20 == pytest.approx(round(last["accuracy"] * 20))
+    assert set(last["per_class_accuracy"]) <= {0.0, 0.5, 1.0}
+
+
+def test_the_test_samples_change_nothing_but_the_measurement(tmp_path: Path) -> None:
+    folders = [RunFolder.create(tmp_path / name) for name in ("all", "few")]
+    for folder, count in zip(folders, (0, 20), strict=True):
+        run_it(digits_experiment(evaluation={"test_samples": count}), folder)
+    assert folders[0].weights.read_bytes() == folders[1].weights.read_bytes()
+    assert [r["loss"] for r in folders[0].read_rounds()] != [r["loss"] for r in folders[1].read_rounds()]
+
+
 # --- bad input ------------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +270,7 @@ def test_more_late_clients_than_clients() -> None:
     [
         ({"method": "inversoin"}, 'unknown method "inversoin"; did you mean "inversion"'),
         ({"method": "weighted", "options": {"c": 1}}, 'options of method "weighted": .*c'),
+        ({"evaluation": {"test_samples": -1}}, "evaluation.test_samples = -1 is not valid; valid: integer >= 0"),
         ({"data": {"dataset": "digit"}}, "digits"),
         ({"model": {"name": "lenet5", "options": {}}}, "lenet"),
         ({"model": {"name": "mlp", "options": {"hidden": [0]}}}, "hidden"),

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import shlex
+import sys
 import traceback
 from collections.abc import Sequence
-from typing import Annotated
+from itertools import chain, pairwise
+from typing import Annotated, Any
 
 import typer
 from typer.main import get_command
 
 import stalefl
 from stalefl.cli import plugins
+from stalefl.cli.common import GroupedCommand, named_key
 from stalefl.cli.evaluate import evaluate_command
 from stalefl.cli.partition import partition_command
 from stalefl.cli.simulate import simulate_command
@@ -46,9 +50,9 @@ def stalefl_command(
         typer.echo(context.get_help())
 
 
-app.command("partition")(partition_command)
-app.command("simulate")(simulate_command)
-app.command("evaluate")(evaluate_command)
+app.command("partition", cls=GroupedCommand)(partition_command)
+app.command("simulate", cls=GroupedCommand)(simulate_command)
+app.command("evaluate", cls=GroupedCommand)(evaluate_command)
 app.add_typer(plugins.app, name="plugins")
 
 
@@ -61,7 +65,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         return _fail(str(error), BAD_INPUT)
     except ClickException as error:
-        return _fail(_usage_text(error), BAD_INPUT)
+        return _fail(_usage_text(error, sys.argv[1:] if arguments is None else arguments), BAD_INPUT)
     except OSError as error:
         return _fail(f"{error.filename or 'files'}: {error.strerror or error}", BAD_INPUT)
     except Exception as error:
@@ -76,8 +80,21 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
-def _usage_text(error: BaseException) -> str:
-    """A usage error's message and where help is."""
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context else "stalefl"
-    return f"{error.format_message()} See: {command} --help"  # type: ignore[attr-defined]
+def _usage_text(error: Any, arguments: Sequence[str]) -> str:
+    """What is wrong with the command line, what would be valid, and where help is."""
+    context: Any = getattr(error, "ctx", None)
+    parameter: Any = getattr(error, "param", None)
+    # An option that lacks its value comes without a context.
+    subcommand = [argument for argument in arguments[:1] if not argument.startswith("-")]
+    command = context.command_path if context else " ".join(["stalefl", *subcommand])
+    text = error.format_message()
+    if key := named_key(getattr(parameter, "help", None) or ""):
+        text = f"{_as_given(parameter.opts, arguments)}: not valid; valid: {key.type}."
+    return f"{text} See: {command} --help"
+
+
+def _as_given(names: Sequence[str], arguments: Sequence[str]) -> str:
+    """The option ``names`` with the value that counts, the last: ``--rounds abc``."""
+    split = (argument.split("=", 1) if argument.split("=")[0] in names else [argument] for argument in arguments)
+    given = [pair for pair in pairwise(chain.from_iterable(split)) if pair[0] in names]
+    return shlex.join(given[-1] if given else names[:1])

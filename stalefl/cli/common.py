@@ -6,33 +6,110 @@ import json
 import logging
 import math
 import os
+import re
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from stalefl.config.explain import Key
     from stalefl.contracts import DataContext
 
 DATA_VARIABLE = "STALEFL_DATA"
 
+NAMED_KEY = re.compile(r"\bas ([a-z]+)\.([a-z_]+)")
+EXPERIMENT, OUTPUT, MACHINE = "Experiment", "Output", "Machine"
+"""Headings that options stand under in the help of a command."""
+
+DatasetOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Data set, as data.dataset.", rich_help_panel=EXPERIMENT)
+]
+ModelOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Model, as model.name.", rich_help_panel=EXPERIMENT)
+]
+SeedOption = Annotated[
+    int | None, typer.Option(help="Root of every random draw, as run.seed.", rich_help_panel=EXPERIMENT)
+]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="TABLE.KEY=VALUE",
+        help="Override any key of the experiment: TABLE.KEY=VALUE. May be repeated.",
+        rich_help_panel=EXPERIMENT,
+    ),
+]
 DataDirOption = Annotated[
     Path | None,
     typer.Option(
-        "--data-dir", metavar="DIR", help=f"Where data lie [default: ${DATA_VARIABLE}, else the user's cache]."
+        "--data-dir",
+        metavar="DIR",
+        help="Where data lie.",
+        show_default=f"${DATA_VARIABLE}, else the user's cache",
+        rich_help_panel=MACHINE,
     ),
 ]
-DownloadOption = Annotated[bool, typer.Option("--download", help="Allow data to be downloaded.")]
-DeviceOption = Annotated[str | None, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no warnings.")]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done; show where an error arose.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite what is already there.")]
+DownloadOption = Annotated[
+    bool, typer.Option("--download", help="Allow data to be downloaded.", rich_help_panel=MACHINE)
+]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps, as run.device.", rich_help_panel=MACHINE
+    ),
+]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.", rich_help_panel=OUTPUT),
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print no progress and no warnings.", rich_help_panel=OUTPUT)
+]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Log what is done; show where an error arose.", rich_help_panel=OUTPUT)
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite what is already there.", rich_help_panel=OUTPUT)]
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose help has its options under the headings that they name.
+
+    Typer itself does that only with rich, which takes longer to import than the help to print.
+    """
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        for heading, parameters in grouped(self.get_params(ctx)).items():
+            with formatter.section(heading):
+                formatter.write_dl([parameter.get_help_record(ctx) for parameter in parameters])
+
+
+def grouped(parameters: Iterable[Any]) -> dict[str, list[Any]]:
+    """Headings and the parameters below them, both in the order in which they first occur."""
+    groups: dict[str, list[Any]] = {}
+    for parameter in parameters:
+        argument = parameter.param_type_name == "argument"
+        heading = "Arguments" if argument else getattr(parameter, "rich_help_panel", None) or "Options"
+        groups.setdefault(heading, []).append(parameter)
+    return groups
+
+
+def named_key(text: str) -> Key | None:
+    """The key of an experiment that an option sets, as its help says ("..., as run.rounds"); None if it names none."""
+    from stalefl.config.explain import keys_of
+    from stalefl.config.schema import Experiment
+
+    found = NAMED_KEY.search(text)
+    if not found:
+        return None
+    table: Any = Experiment.model_fields[found[1]].annotation
+    return next(key for key in keys_of(table) if key.name == found[2])
 
 
 def data_context(data_dir: Path | None, download: bool) -> DataContext:

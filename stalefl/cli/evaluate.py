@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 import typer
 
 from stalefl.cli.common import (
+    EXPERIMENT,
+    OUTPUT,
     DataDirOption,
+    DatasetOption,
     DeviceOption,
     DownloadOption,
     JsonOption,
+    ModelOption,
     QuietOption,
+    SettingsOption,
     VerboseOption,
 )
 
@@ -31,17 +36,20 @@ WIDEST_MATRIX = 20
 
 def evaluate_command(
     run: Annotated[Path | None, typer.Argument(help="Run folder; its settings and weights are used.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="Weights (safetensors) to evaluate instead of a run's.")] = None,
-    model: Annotated[str | None, typer.Option(help="Model, as model.name.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Data set, as data.dataset.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Override a key of the experiment: TABLE.KEY=VALUE.")
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Weights (safetensors) to evaluate instead of a run's.", rich_help_panel=EXPERIMENT),
     ] = None,
+    model: ModelOption = None,
+    dataset: DatasetOption = None,
+    settings: SettingsOption = None,
     affected_class: Annotated[
-        int | None, typer.Option(help="The class reported apart, as staleness.affected_class.")
+        int | None,
+        typer.Option(help="The class reported apart, as staleness.affected_class.", rich_help_panel=EXPERIMENT),
     ] = None,
     confusion_plot: Annotated[
-        Path | None, typer.Option(help="Write a picture of the confusion matrix (png, pdf, svg).")
+        Path | None,
+        typer.Option(help="Write a picture of the confusion matrix (png, pdf, svg).", rich_help_panel=OUTPUT),
     ] = None,
     device: DeviceOption = None,
     data_dir: DataDirOption = None,
@@ -50,7 +58,9 @@ def evaluate_command(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Evaluate a model on the test split: accuracy overall, per class, affected class, confusion matrix.
+    """Evaluate weights on the test split, overall and per class.
+
+    It prints the accuracies, that of the affected class apart, and the confusion matrix.
 
     Example: stalefl evaluate runs/late/inversion/seed-0
     """

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stalefl.cli.common import (
+    EXPERIMENT,
+    OUTPUT,
     DataDirOption,
+    DatasetOption,
     DownloadOption,
     ForceOption,
     JsonOption,
     QuietOption,
+    SeedOption,
+    SettingsOption,
     VerboseOption,
 )
 
@@ -31,24 +36,56 @@ LATE_STYLE = "bold red"
 
 
 def partition_command(
-    dataset: Annotated[str | None, typer.Option(help="Data set, as data.dataset.")] = None,
-    clients: Annotated[int | None, typer.Option(help="Number of clients, as partition.clients.")] = None,
+    dataset: DatasetOption = None,
+    clients: Annotated[
+        int | None, typer.Option(help="Number of clients, as partition.clients.", rich_help_panel=EXPERIMENT)
+    ] = None,
     kind: Annotated[
-        str | None, typer.Option("--partition", metavar="KIND", help="dirichlet, iid, shards or one-class.")
+        str | None,
+        typer.Option(
+            "--partition",
+            metavar="KIND",
+            help="dirichlet, iid, shards or one-class, as partition.kind.",
+            rich_help_panel=EXPERIMENT,
+        ),
     ] = None,
-    alpha: Annotated[float | None, typer.Option(help="Dirichlet concentration; implies dirichlet.")] = None,
+    alpha: Annotated[
+        float | None,
+        typer.Option(
+            help="Dirichlet concentration, as partition.alpha; implies dirichlet.", rich_help_panel=EXPERIMENT
+        ),
+    ] = None,
     sizes: Annotated[
-        str | None, typer.Option(metavar="SIZES", help="Client sizes, equal or natural; implies dirichlet.")
+        str | None,
+        typer.Option(
+            metavar="SIZES",
+            help="Client sizes, equal or natural, as partition.sizes; implies dirichlet.",
+            rich_help_panel=EXPERIMENT,
+        ),
     ] = None,
-    samples_per_client: Annotated[int | None, typer.Option(help="Samples each client gets; 0 = all there are.")] = None,
-    affected_class: Annotated[int | None, typer.Option(help="The class whose holders are late.")] = None,
-    stale_clients: Annotated[int | None, typer.Option(help="How many clients are late.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Override any key of an experiment: TABLE.KEY=VALUE.")
+    samples_per_client: Annotated[
+        int | None,
+        typer.Option(
+            help="Samples each client gets, as partition.samples_per_client; 0 = all there are.",
+            rich_help_panel=EXPERIMENT,
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Root of every random draw, as run.seed.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Store the partition here (safetensors).")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw it, as the paper's Figure 7 (png, pdf, svg).")] = None,
+    affected_class: Annotated[
+        int | None,
+        typer.Option(help="The class whose holders are late, as staleness.affected_class.", rich_help_panel=EXPERIMENT),
+    ] = None,
+    stale_clients: Annotated[
+        int | None,
+        typer.Option(help="How many clients are late, as staleness.late_clients.", rich_help_panel=EXPERIMENT),
+    ] = None,
+    settings: SettingsOption = None,
+    seed: SeedOption = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Store the partition here (safetensors).", rich_help_panel=OUTPUT)
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw it, as the paper's Figure 7 (png, pdf, svg).", rich_help_panel=OUTPUT)
+    ] = None,
     force: ForceOption = False,
     data_dir: DataDirOption = None,
     download: DownloadOption = False,
@@ -56,7 +93,9 @@ def partition_command(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Divide a data set among clients, choose the late clients, and show both; `simulate` draws the same.
+    """Divide a data set among clients and choose the late ones.
+
+    It shows both, as `simulate` draws them from the same settings and seed.
 
     Example: stalefl partition --clients 40 --alpha 0.1 --affected-class 5 --stale-clients 4 --out part.safetensors
     """

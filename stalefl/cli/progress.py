@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+def announce(console: Console, text: str, spinner: bool = True) -> AbstractContextManager[object]:
+    """Say at once what takes a while: on a terminal a ``spinner`` until the context ends, else a line.
+
+    A spinner hides what others write to stderr meanwhile, as the progress of a download.
+    """
+    if console.is_interactive and spinner:
+        return console.status(f"{text} ...")
+    console.print(f"{text} ...", soft_wrap=True)
+    return nullcontext()
 
 
 class Display(Protocol):
@@ -80,7 +92,7 @@ class Bars:
 
 
 class Lines:
-    """A line for each tenth of a run, for logs and pipes."""
+    """A line for the first round and for each tenth of a run, for logs and pipes."""
 
     def __init__(self, console: Console, labels: Sequence[str], rounds: int, affected_class: int) -> None:
         self.console, self.labels, self.rounds, self.affected_class = console, labels, rounds, affected_class
@@ -89,16 +101,18 @@ class Lines:
         self.done_rounds = 0
 
     def __enter__(self) -> Lines:
+        runs = self.labels[0] if len(self.labels) == 1 else f"{len(self.labels)} runs"
+        self.console.print(f"{runs}: {self.rounds} rounds", highlight=False, soft_wrap=True)
         return self
 
     def __exit__(self, *exception: object) -> None:
         pass
 
     def advance(self, run: int, record: dict[str, Any]) -> None:
-        now, t = time.monotonic(), record["round"]
+        now, t, is_first = time.monotonic(), record["round"], run not in self.first
         first_round, first_time = self.first.setdefault(run, (t, now))
         self.done_rounds += 1
-        if t % max(1, self.rounds // 10) and t != self.rounds:
+        if t % max(1, self.rounds // 10) and t != self.rounds and not is_first:
             return
         parts = [f"{self.labels[run]}: round {t}/{self.rounds}", accuracy_note(record, self.affected_class)]
         if t == self.rounds:

@@ -6,7 +6,7 @@ import logging
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,18 +14,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stalefl.cli.common import (
+    EXPERIMENT,
+    MACHINE,
+    OUTPUT,
     DataDirOption,
+    DatasetOption,
     DeviceOption,
     DownloadOption,
     ForceOption,
     JsonOption,
+    ModelOption,
     QuietOption,
+    SeedOption,
+    SettingsOption,
     VerboseOption,
 )
 
 if TYPE_CHECKING:
     from stalefl.comparison import Stop, Task
     from stalefl.config.schema import Experiment
+    from stalefl.contracts import DataContext
 
 DEMO_METHODS = ("unstale", "unweighted", "weighted", "inversion")
 DEMO_SEEDS = 3
@@ -37,23 +45,45 @@ def simulate_command(
         Path | None, typer.Argument(help="Experiment file (TOML). Without one: the embedded digits data.")
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option("--method", help="Method to run; repeat it to compare several.")
+        list[str] | None,
+        typer.Option(
+            "--method",
+            metavar="NAME",
+            help="Method to run; repeat it to compare several.",
+            rich_help_panel=EXPERIMENT,
+        ),
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Data set, as data.dataset.")] = None,
-    model: Annotated[str | None, typer.Option(help="Model, as model.name.")] = None,
-    rounds: Annotated[int | None, typer.Option(help="Rounds to simulate, as run.rounds.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Root of every random draw, as run.seed.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Repeat with this many seeds, as run.seeds.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Override a key of the experiment: TABLE.KEY=VALUE.")
+    dataset: DatasetOption = None,
+    model: ModelOption = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="Rounds to simulate, as run.rounds.", rich_help_panel=EXPERIMENT)
     ] = None,
-    oracle: Annotated[bool, typer.Option("--oracle", help="Also measure the true estimation errors.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder for the records. Default: a new one below runs/.")] = None,
+    seed: SeedOption = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Repeat with this many seeds, as run.seeds.", rich_help_panel=EXPERIMENT)
+    ] = None,
+    settings: SettingsOption = None,
+    oracle: Annotated[
+        bool,
+        typer.Option(
+            "--oracle",
+            help="Also measure the true estimation errors, as evaluation.oracle.",
+            rich_help_panel=EXPERIMENT,
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the records.", show_default="a new one below runs/", rich_help_panel=OUTPUT),
+    ] = None,
     resume: Annotated[
-        Path | None, typer.Option(help="Go on where the run or comparison in this folder stopped.")
+        Path | None,
+        typer.Option(help="Go on where the run or comparison in this folder stopped.", rich_help_panel=OUTPUT),
     ] = None,
     force: ForceOption = False,
-    jobs: Annotated[int | None, typer.Option(help="Runs at the same time, as run.jobs; 0 = as many as cores.")] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Runs at the same time, as run.jobs; 0 = as many as cores.", rich_help_panel=MACHINE),
+    ] = None,
     device: DeviceOption = None,
     data_dir: DataDirOption = None,
     download: DownloadOption = False,
@@ -63,12 +93,11 @@ def simulate_command(
 ) -> None:
     """Simulate federated learning in which some clients are late.
 
-    With nothing named it compares unstale, unweighted, weighted and inversion on the embedded digits with 3 seeds.
-    Flags win over --set, --set over the file, the file over the defaults.
+    With neither a file nor a method named it compares unstale, unweighted, weighted and inversion with 3 seeds. Flags
+    win over --set, --set over the file, the file over the defaults.
 
     Example: stalefl simulate --method unweighted --method inversion --seeds 3 --out runs/late
     """
-    from stalefl import comparison
     from stalefl.cli.common import data_context, set_up_logging
     from stalefl.contracts import InputError
 
@@ -87,11 +116,17 @@ def simulate_command(
             valid = "--rounds, --seeds, --jobs, --device"
             raise InputError(f"--resume takes its settings from the folder; valid beside it: {valid}")
         place = resume
-        tasks = comparison.reopened_tasks(place, _given(flags), context)
+        with _announced(f"reading {place}", context, quiet, verbose):
+            from stalefl import comparison
+
+            tasks = comparison.reopened_tasks(place, _given(flags), context)
     else:
         loaded = _load(experiment, settings or [], _given(flags), compare_by_default=not method)
         place = out or _new_place(experiment, loaded)
-        tasks = comparison.new_tasks(loaded, place, context, force)
+        with _announced(f"reading {loaded.data.dataset}", context, quiet, verbose):
+            from stalefl import comparison
+
+            tasks = comparison.new_tasks(loaded, place, context, force)
     jobs = tasks[0].experiment.run.jobs
     _warn_if_nothing_is_late(tasks[0].experiment)
 
@@ -133,6 +168,16 @@ def _load(
 def _new_place(file: Path | None, experiment: Experiment) -> Path:
     name = file.stem if file else experiment.data.dataset.replace(":", "-").replace("/", "-")
     return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _announced(text: str, context: DataContext, quiet: bool, verbose: bool) -> AbstractContextManager[object]:
+    """PyTorch and the data take seconds to load; what says so must not wait for them."""
+    from stalefl.cli.common import console
+    from stalefl.cli.progress import announce
+
+    if quiet:
+        return nullcontext()
+    return announce(console(stderr=True), text, spinner=not (verbose or context.download))
 
 
 def _warn_if_nothing_is_late(experiment: Experiment) -> None:

@@ -85,6 +85,9 @@ class ShadowTable(Table):
 
 class EvaluationTable(Table):
     every_rounds: PositiveInt = Field(1, description="evaluate after every so many rounds, and after the last")
+    test_samples: NonNegativeInt = Field(
+        0, description="evaluate on so many test samples, each class in its share and at least one of each; 0 = on all"
+    )
     target_accuracy: float = Field(0.8, gt=0, le=1, description="affected-class accuracy that 'rounds to target' means")
     oracle: bool = Field(False, description="also measure the true estimation errors of late updates")
     shadows: dict[str, ShadowTable] = Field(

@@ -214,6 +214,8 @@ def _is_run(path: Path) -> bool:
 
 
 def _make_folder(path: Path, force: bool) -> None:
+    if file := next((place for place in (path, *path.parents) if place.is_file()), None):
+        raise InputError(f"cannot write {path}: {file} is a file; valid: a new folder, or an empty one")
     try:
         if path.is_dir() and any(path.iterdir()):
             if not force:

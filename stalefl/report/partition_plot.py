@@ -18,7 +18,9 @@ from stalefl.report.plots import BLUE, STYLE, VERMILLION, save_figure
 
 Counts = NDArray[np.int64]
 LATE_SHADE = "#fbe3d6"
-CLIENTS_PER_PANEL = 60
+# Columns must be as wide as the numbers of the clients below them.
+CLIENTS_PER_PANEL, CLIENTS_PER_PANEL_FROM_3_DIGITS = 50, 40
+NARROW_COLUMN_INCHES = 0.25
 MOST_NAMED_CLASSES = 40
 LEAST_DIAMETER = 0.1
 
@@ -33,11 +35,14 @@ def draw_partition_plot(
 ) -> None:
     """Draw ``counts`` [clients, classes] as bubbles, their area proportional to the samples held.
 
-    Late clients have a shaded column, bubbles of the affected class a colour of their own; many clients are broken into
-    several panels. The format follows ``path``'s ending (png, pdf, svg). Raises InputError if it cannot be written.
+    Late clients have a shaded column and a coloured number, bubbles of the affected class a colour of their own; many
+    clients are broken into several panels. The format follows ``path``'s ending (png, pdf, svg). Raises InputError
+    if it cannot be written.
     """
     clients, classes = counts.shape
-    panels = -(-clients // CLIENTS_PER_PANEL) if classes <= MOST_NAMED_CLASSES else 1
+    digits = len(str(clients - 1))
+    per_panel = CLIENTS_PER_PANEL if digits < 3 else CLIENTS_PER_PANEL_FROM_3_DIGITS
+    panels = -(-clients // per_panel) if classes <= MOST_NAMED_CLASSES else 1
     width = -(-clients // panels)
     column_inches = float(np.clip(9 / width, 0.17, 0.42))
     row_inches = min(column_inches, 0.3) if classes <= MOST_NAMED_CLASSES else 0.14
@@ -46,12 +51,13 @@ def draw_partition_plot(
         figure = Figure(figsize=size, layout="constrained")
         for panel, axes in enumerate(figure.subplots(panels, 1, squeeze=False)[:, 0]):
             first, end = panel * width, min((panel + 1) * width, clients)
+            late = [client for client in late_clients if first <= client < end]
             axes.set(xlim=(first - 0.6, first + width - 0.4), ylim=(classes - 0.4, -0.6), ylabel="Class")
             axes.grid(False)
             axes.hlines(range(classes), first - 0.6, end - 0.4, color="#ececec", linewidth=0.5, zorder=0)
-            _mark_late(axes, [client for client in late_clients if first <= client < end])
+            _mark_late(axes, late)
             _draw_bubbles(axes, counts, range(first, end), affected_class, min(1.0, row_inches / column_inches))
-            axes.set_xticks(range(first, end, 1 if column_inches > 0.25 else 5))
+            _name_clients(axes, range(first, end), late, column_inches, digits)
             _name_classes(axes, class_names, affected_class)
             axes.tick_params(length=0)
         axes.set_xlabel("Client")
@@ -78,18 +84,22 @@ def _draw_bubbles(axes: Axes, counts: Counts, clients: range, affected_class: in
 
 
 def _mark_late(axes: Axes, late_clients: Sequence[int]) -> None:
-    """A shaded column, and the client's number above it."""
     for client in late_clients:
         axes.axvspan(client - 0.5, client + 0.5, color=LATE_SHADE, linewidth=0, zorder=0)
-        axes.text(
-            *(client, 1.02, str(client)),
-            transform=axes.get_xaxis_transform(),
-            rotation=90,
-            horizontalalignment="center",
-            verticalalignment="bottom",
-            fontsize=7,
-            color=VERMILLION,
-        )
+
+
+def _name_clients(axes: Axes, clients: range, late: Sequence[int], column_inches: float, digits: int) -> None:
+    """All clients, or where columns are narrow the late ones and every fifth that is not beside one of them."""
+    others = [client for client in clients if client not in late]
+    if column_inches <= NARROW_COLUMN_INCHES:
+        others = [c for c in others if c % 5 == 0 and not {c - 1, c + 1} & set(late)]
+    named = sorted([*late, *others])
+    # Digits are 0.64 em wide, and a gap of a third of an em keeps neighbours apart.
+    widest = column_inches * 72 / (0.64 * digits + 0.33)
+    axes.set_xticks(named, list(map(str, named)), fontsize=min(STYLE["font.size"], widest))
+    for client, name in zip(named, axes.get_xticklabels(), strict=True):
+        if client in late:
+            name.set(color=VERMILLION, fontweight="bold")
 
 
 def _name_classes(axes: Axes, class_names: Sequence[str], affected_class: int) -> None:

@@ -3,51 +3,63 @@ documents of the runs: one or more methods, each with one or more seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from stalefl.report.folders import SCHEMA
-from stalefl.report.metrics import ACCURACIES, AFFECTED, OVERALL, Spread, mean_and_spread
+from stalefl.report.metrics import ACCURACIES, AFFECTED, LAST, OVERALL, WINDOW, Spread, mean_and_spread
 
 Result = Mapping[str, Any]
 REFERENCES = ("unstale",)
 """Methods that show what is possible without staleness; they do not compete."""
 MISSING = "–"
-SHORT_HEADERS = ("affected\nafter late", "affected\nlast 10", "overall\nafter late", "overall\nlast 10")
+SHORT_HEADERS = tuple(f"{what}\n{when}" for what in ("affected", "overall") for when in ("after late", f"last {LAST}"))
 LONG_HEADERS = (
     "affected class, after the first late update",
     "affected class, last 10 rounds",
     "overall, after the first late update",
     "overall, last 10 rounds",
 )
-LEGEND = (
-    "Accuracy on the affected class and overall: mean from the first late update on, and of the last 10 evaluated "
-    "rounds."
-)
-SPREAD_LEGEND = "Mean ± standard deviation over seeds."
 SECONDS = ("server_seconds", "client_seconds", "wall_seconds")
 
 
 def comparison_table(results: Sequence[Result], references: Collection[str] = REFERENCES) -> Table:
     """One row per method, mean ± spread over seeds, the best method that is no reference in bold."""
-    repeated = any(len(runs) > 1 for runs in _by_method(results).values())
-    caption = "\n".join(filter(None, [LEGEND, SPREAD_LEGEND if repeated else "", _notes(results)]))
+    cells = {method: _cells(runs) for method, runs in _by_method(results).items()}
+    best = best_method(results, references)
+    caption = "\n".join([*_legend(_target(results), cells.values(), best), *filter(None, [_notes(results)])])
     table = Table(title=_title(results), caption=caption, caption_justify="left", box=SIMPLE_HEAD)
     table.pad_edge, table.padding = False, (0, 1, 0, 0)
     table.add_column("method", no_wrap=True)
     for header in [*SHORT_HEADERS, f"rounds\nto {_target(results):g}", "server\nseconds"]:
         table.add_column(header, justify="right")
-    best = best_method(results, references)
-    for method, runs in _by_method(results).items():
-        cells = [cell.replace(" ± ", "±") for cell in _cells(runs)]
-        accuracies, others = cells[:4], cells[4:]
-        table.add_row(
-            method, *map(_without_leading_zeros, accuracies), *others, style="bold" if method == best else None
-        )
+    for method, row in cells.items():
+        accuracies, others = row[:4], row[4:]
+        short = [cell.replace(" ± ", "±") for cell in [*map(_without_leading_zeros, accuracies), *others]]
+        table.add_row(method, *short, style="bold" if method == best else None)
     return table
+
+
+def _legend(target: float, rows: Iterable[Sequence[str]], best: str | None) -> Iterator[str]:
+    """What the headings and signs of the terminal's table mean, one line each; of signs those that occur."""
+    text = " ".join(cell for row in rows for cell in row)
+    yield "affected, overall: accuracy on the affected class and on all classes"
+    yield "after late: mean from the round of the first late update on"
+    yield f"last {LAST}: mean over the last {LAST} evaluated rounds"
+    yield (
+        f"rounds to {target:g}: first round from which the mean of the last {WINDOW} evaluated rounds "
+        f"stays at or above {target:g} (affected class)"
+    )
+    yield "server seconds: time of all the server's work"
+    if "±" in text:
+        yield "±: sample standard deviation over seeds"
+    if MISSING in text:
+        yield f"{MISSING}: not reached, or not measured"
+    if best is not None:
+        yield "bold: best on the affected class after late, references left out"
 
 
 def comparison_markdown(results: Sequence[Result], references: Collection[str] = REFERENCES) -> str:
@@ -120,8 +132,8 @@ def _text(value: Spread, digits: int) -> str:
 
 
 def _without_leading_zeros(cell: str) -> str:
-    """``0.936±0.009`` as ``.936±.009``: the table fits a terminal of 80 columns."""
-    return "±".join(part.removeprefix("0") for part in cell.split("±"))
+    """``0.936 ± 0.009`` as ``.936 ± .009``: the table fits a terminal of 80 columns."""
+    return " ".join(part.removeprefix("0") for part in cell.split(" "))
 
 
 def _rounds_text(runs: Sequence[Result]) -> str:

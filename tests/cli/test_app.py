@@ -1,20 +1,24 @@
 from __future__ import annotations
 
+import inspect
 import logging
 import os
+import re
 import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 import typer
+from typer.main import get_command
 
 import stalefl
 from stalefl.cli import app as frame
 from stalefl.cli import main
-from stalefl.cli.common import console, data_context, print_json, set_up_logging
+from stalefl.cli.common import console, data_context, named_key, print_json, set_up_logging
 from stalefl.contracts import InputError
 
 COMMANDS = ["partition", "simulate", "evaluate", "plugins"]
@@ -90,8 +94,17 @@ def test_verbose_shows_where_an_error_arose(failing, capsys) -> None:
     [
         (["--nonsense"], "No such option: --nonsense"),
         (["simulat"], "No such command 'simulat'"),
-        (["simulate", "--rounds", "many"], "--rounds"),
-        (["simulate", "--rounds"], "--rounds"),
+        (
+            ["simulate", "--rounds", "many"],
+            "--rounds many: not valid; valid: integer > 0. See: stalefl simulate --help",
+        ),
+        (["simulate", "--rounds=3", "--rounds=x"], "--rounds x: not valid; valid: integer > 0."),
+        (["simulate", "--rounds="], "--rounds '': not valid; valid: integer > 0."),
+        (["simulate", "--rounds"], "Option '--rounds' requires an argument. See: stalefl simulate --help"),
+        (["partition", "--alpha", "x"], "--alpha x: not valid; valid: number > 0. See: stalefl partition --help"),
+        (["partition", "--clients", "2.5"], "--clients 2.5: not valid; valid: integer > 0."),
+        (["evaluate", "--affected-class=a"], "--affected-class a: not valid; valid: integer >= 0."),
+        (["--version=3"], "Option '--version' does not take a value. See: stalefl --help"),
         (["simulate", "--set", "run.round=3"], 'did you mean "rounds"?'),
         (["simulate", "--rounds", "-5"], "run.rounds = -5 is not valid; valid: integer > 0"),
         (["simulate", "--method", "inversoin"], 'did you mean "inversion"?'),
@@ -109,9 +122,11 @@ def test_bad_input_is_one_line_on_stderr(arguments, said, capsys, tmp_path, monk
     assert main(arguments) == 2
     streams = capsys.readouterr()
     assert streams.out == ""
-    assert len(streams.err.splitlines()) == 1
-    assert streams.err.startswith("error: ")
-    assert said in streams.err
+    *before, error = streams.err.splitlines()
+    assert error.startswith("error: ")
+    assert said in error
+    # What takes a while is announced; nothing else comes before the error.
+    assert all(line.startswith("reading ") for line in before)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -135,7 +150,39 @@ def test_every_help_has_an_example(arguments, capsys) -> None:
     assert "Example: stalefl" in " ".join(capsys.readouterr().out.split())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["simulate", "--help"], ["plugins", "--help"], ["--version"]])
+@pytest.mark.parametrize("command", ["partition", "simulate", "evaluate"])
+def test_options_stand_under_headings_and_each_once(command: str, capsys) -> None:
+    assert main([command, "--help"]) == 0
+    listed = capsys.readouterr().out.partition("\nExperiment:\n")[2]
+    experiment, output, machine = re.split(r"^Output:$|^Machine:$", listed, flags=re.MULTILINE)
+    assert "  --set TABLE.KEY=VALUE" in experiment
+    assert "  -q, --quiet " in output
+    assert "  --data-dir DIR " in machine
+    options = [option for line in listed.splitlines() for option in re.findall(r"^  (?:-\w, )?(--[\w-]+)", line)]
+    defined = get_command(frame.app).commands[command].params
+    assert sorted(options) == sorted(["--help", *(p.opts[0] for p in defined if p.param_type_name == "option")])
+
+
+@pytest.mark.parametrize("function", [frame.partition_command, frame.simulate_command, frame.evaluate_command])
+def test_options_that_take_numbers_name_their_key(function: Any) -> None:
+    """Else their errors could not say what is valid."""
+    parameters = inspect.signature(function, eval_str=True).parameters.values()
+    declared = [get_args(parameter.annotation) for parameter in parameters]
+    numbers = [option for kind, option in declared if kind in (int | None, float | None)]
+    assert numbers
+    assert [option.help for option in numbers if not named_key(option.help)] == []
+
+
+def test_a_key_that_an_option_names() -> None:
+    found = named_key("Rounds to simulate, as run.rounds.")
+    assert found
+    assert (found.name, found.type, found.default) == ("rounds", "integer > 0", "70")
+    assert named_key("Draw it, as the paper's Figure 7.") is None
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["simulate", "--help"], ["evaluate", "--help"], ["plugins", "--help"], ["--version"]]
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys; from stalefl.cli import main; assert main(sys.argv[1:]) == 0; "

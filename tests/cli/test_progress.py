@@ -6,11 +6,15 @@ import pytest
 from rich.console import Console
 
 from stalefl.cli import progress
-from stalefl.cli.progress import Bars, Lines, Silent, duration, make_display
+from stalefl.cli.progress import Bars, Lines, Silent, announce, duration, make_display
 
 
 def record(round: int, accuracy: float | None = 0.5, affected: float | None = 0.25) -> dict[str, object]:
     return {"round": round, "accuracy": accuracy, "affected_class_accuracy": affected}
+
+
+def terminal_like(screen: io.StringIO) -> Console:
+    return Console(file=screen, width=160, force_terminal=True, color_system=None, _environ={"TERM": "xterm"})
 
 
 @pytest.mark.parametrize(
@@ -31,8 +35,12 @@ def test_lines_come_each_tenth_with_the_time_left(monkeypatch: pytest.MonkeyPatc
             now[0] += 2
             display.advance(0, record(t))
     lines = screen.getvalue().splitlines()
-    assert len(lines) == 10
-    assert lines[0] == "a seed 0: round 2/20, accuracy 0.500, class 5 0.250, 36 s left"
+    assert lines[:3] == [
+        "a seed 0: 20 rounds",
+        "a seed 0: round 1/20, accuracy 0.500, class 5 0.250",
+        "a seed 0: round 2/20, accuracy 0.500, class 5 0.250, 36 s left",
+    ]
+    assert len(lines) == 2 + 10
     assert lines[-1] == "a seed 0: round 20/20, accuracy 0.500, class 5 0.250, done"
 
 
@@ -46,7 +54,39 @@ def test_a_resumed_run_counts_only_its_own_rounds_for_the_pace(monkeypatch: pyte
         now[0] = 103.0
         display.advance(0, record(9, accuracy=None))
     # However long the start took: 1 round in 3 s, 1 more of this run and 10 of the other are 11 x 3 s.
-    assert screen.getvalue().splitlines() == ["a: round 8/10", "a: round 9/10, 3 s left, all runs 33 s left"]
+    assert screen.getvalue().splitlines() == [
+        "2 runs: 10 rounds",
+        "a: round 8/10",
+        "a: round 9/10, 3 s left, all runs 33 s left",
+    ]
+
+
+def test_every_run_has_a_line_when_it_is_first_heard_of() -> None:
+    screen = io.StringIO()
+    with make_display(Console(file=screen, width=160), ["a", "b"], 100, 5, quiet=False) as display:
+        for run, t in ((0, 1), (0, 2), (1, 14), (0, 3), (1, 15)):
+            display.advance(run, record(t, accuracy=None))
+    assert [line.partition(",")[0] for line in screen.getvalue().splitlines()] == [
+        "2 runs: 100 rounds",
+        "a: round 1/100",
+        "b: round 14/100",
+    ]
+
+
+@pytest.mark.parametrize(("terminal", "spinner"), [(False, True), (True, False)])
+def test_a_start_is_announced_in_a_line(terminal: bool, spinner: bool) -> None:
+    screen = io.StringIO()
+    with announce(terminal_like(screen) if terminal else Console(file=screen), "reading digits", spinner):
+        assert screen.getvalue() == "reading digits ...\n"
+
+
+def test_a_start_is_announced_by_a_spinner_that_leaves_nothing_behind() -> None:
+    screen = io.StringIO()
+    with announce(terminal_like(screen), "reading digits"):
+        pass
+    assert "reading digits ..." in screen.getvalue()
+    erase_line = "\x1b[2K"
+    assert screen.getvalue().endswith(erase_line)
 
 
 def test_bars_show_each_run_and_all_of_them() -> None:

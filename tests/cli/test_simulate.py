@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import stalefl
 from stalefl.cli import main
 
 SMALL = [
@@ -58,6 +59,7 @@ def test_several_methods_and_seeds_make_a_comparison_with_a_table(
     assert "unweighted" in printed.out
     assert "±" in printed.out
     assert f"records: {out}" in printed.out
+    assert printed.err.splitlines()[:2] == ["reading digits ...", "4 runs: 3 rounds"]
     assert "unstale seed 1: round 3/3" in printed.err
     partitions = [
         (out / method / "seed-1" / "partition.safetensors").read_bytes() for method in ("unstale", "unweighted")
@@ -114,7 +116,7 @@ def test_bad_input_is_one_line_and_exit_code_2_and_writes_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     settings = [] if "--resume" in arguments else SMALL
-    assert main(["simulate", *settings, *arguments]) == 2
+    assert main(["simulate", "-q", *settings, *arguments]) == 2
     error = capsys.readouterr().err
     assert says in error
     assert error.startswith("error: ")
@@ -124,8 +126,19 @@ def test_bad_input_is_one_line_and_exit_code_2_and_writes_nothing(
 
 def test_output_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("in the way")
-    assert simulate("--method", "unweighted", "--rounds", "1", "--out", tmp_path / "file" / "run") == 2
-    assert "cannot write" in capsys.readouterr().err
+    assert simulate("--method", "unweighted", "--rounds", "1", "--out", tmp_path / "file") == 2
+    assert f"{tmp_path / 'file'} is a file; valid: a new folder" in capsys.readouterr().err
+
+
+def test_that_it_reads_is_said_before_pytorch_is_loaded(tmp_path: Path) -> None:
+    """PyTorch is put out of reach: whatever was said was said before it was asked for."""
+    (tmp_path / "torch.py").write_text("raise OSError(5, 'out of reach', 'torch')")
+    root = Path(stalefl.__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(root)])}
+    command = [sys.executable, "-m", "stalefl", "simulate"]
+    for options, said in ([], ["reading digits ..."]), (["--resume", "x"], ["reading x ..."]), (["-q"], []):
+        done = subprocess.run([*command, *options], capture_output=True, text=True, env=environment, check=False)
+        assert done.stderr.splitlines() == [*said, "error: torch: out of reach"]
 
 
 def test_a_damaged_checkpoint_is_found_and_nothing_is_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,11 +62,13 @@ def test_force_replaces_a_comparison_with_its_runs(tmp_path: Path) -> None:
     assert ComparisonFolder(tmp_path / "c").facts()["runs"] == ["x/seed-5"]
 
 
-def test_a_place_that_cannot_be_a_folder(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    for place in (tmp_path / "file", tmp_path / "file" / "run"):
-        with pytest.raises(InputError, match="cannot write"):
-            RunFolder.create(place)
+@pytest.mark.parametrize("below", ["", "run", "a/b"])
+def test_a_file_in_the_way_is_named_and_kept(tmp_path: Path, below: str) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    with pytest.raises(InputError, match=f"cannot write {file / below}: {file} is a file; valid: a new folder"):
+        RunFolder.create(file / below, force=True)
+    assert file.read_text() == "mine"
 
 
 def test_rounds_come_back_in_order_without_nan(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,25 @@ def test_late_clients_are_shaded(tmp_path: Path) -> None:
     assert none < 0.001
     assert some > 0.02
     assert more > 2 * some
+
+
+@pytest.mark.parametrize(
+    ("clients", "late", "others"),
+    [(8, (2,), {0, 1, 3, 4, 5, 6, 7}), (100, (4, 11, 12, 50), {0, 15, 20, 25, 45, 55, 95})],
+)
+def test_late_clients_are_named_in_a_colour_and_with_many_few_others_are(
+    tmp_path: Path, clients: int, late: tuple[int, ...], others: set[int]
+) -> None:
+    counts = np.ones((clients, 2), dtype=int)
+    draw_partition_plot(counts, late, ["a", "b"], 0, tmp_path / "p.svg")
+    # In SVG each text is a comment and the group that draws it; a colour other than black is written into its style.
+    names = re.findall(r"<!-- (\d+) -->\s*<g( style=\"fill: #d55e00)?", (tmp_path / "p.svg").read_text())
+    coloured = {int(name) for name, colour in names if colour}
+    plain = {int(name) for name, colour in names if not colour}
+    assert coloured == set(late)
+    assert others <= plain
+    if clients > 50:
+        assert all(name % 5 == 0 and not {name - 1, name + 1} & coloured for name in plain)
 
 
 def test_the_affected_class_has_a_colour_of_its_own(tmp_path: Path) -> None:

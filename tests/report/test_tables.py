@@ -85,6 +85,32 @@ def test_the_terminal_table_fits_80_columns_and_cuts_nothing() -> None:
     assert "2 seeds" in text
 
 
+def legend(results: list[dict[str, Any]]) -> list[str]:
+    caption = comparison_table(results).caption
+    assert isinstance(caption, str)
+    return caption.splitlines()
+
+
+def test_the_legend_explains_every_heading_of_the_terminal_table() -> None:
+    explained = [line.partition(":")[0] for line in legend(RESULTS)]
+    headings = [str(column.header).split("\n") for column in comparison_table(RESULTS).columns[1:]]
+    for above, below in headings:
+        assert f"{above} {below}" in explained or (above in explained[0] and below in explained), (above, below)
+    assert (
+        "rounds to 0.8: first round from which the mean of the last 5 evaluated rounds stays at or above 0.8 (affected "
+        "class)"
+    ) in legend(RESULTS)
+
+
+def test_the_legend_explains_only_the_signs_that_occur() -> None:
+    def signs(results: list[dict[str, Any]]) -> set[str]:
+        return {line.partition(":")[0] for line in legend(results)} & {"±", "–", "bold"}
+
+    assert signs(RESULTS) == {"±", "bold"}
+    assert signs([result("m", 0, 0.5)]) == set()
+    assert signs([result("m", 0, 0.5, None), result("n", 0, 0.5)]) == {"–", "bold"}
+
+
 def test_rejected_updates_are_reported() -> None:
     results = [result("a", 0, 0.5, rejected_updates=2), result("a", 1, 0.5, rejected_updates=1), result("b", 0, 0.5)]
     assert "Rejected updates (not finite): a 3." in comparison_markdown(results)
