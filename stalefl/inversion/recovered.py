@@ -16,7 +16,7 @@ LabelKind = Literal["soft", "hard", "free"]
 soft label). ``free``: the numbers themselves, as the published code has them; no distribution at all."""
 
 START_NOISE = 0.1
-SMALLEST, LARGEST, CLIENT_SAMPLES_PER_RECOVERED = 16, 64, 8
+SMALLEST, LARGEST, CLIENT_SAMPLES_PER_RECOVERED = 32, 64, 8
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def labels_of(logits: Tensor, kind: LabelKind) -> Tensor:
 
 
 def recovered_size(samples: int) -> int:
-    """The size of D_rec for a client that reports so many samples: an eighth of them, from 16 up to 64.
+    """The size of D_rec for a client that reports so many samples: an eighth of them, from 32 up to 64.
 
     Fewer are too few draws from the client's distribution, more cost time and gain little (docs/inversion.md).
     """

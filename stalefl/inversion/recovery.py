@@ -34,7 +34,7 @@ class RecoveryOptions(Options):
         "stalefl", description="published: as in the paper's published code (256 samples, 40,000 iterations, ...)"
     )
     size: PositiveInt | Literal["auto"] = Field(
-        "auto", description="samples in D_rec; auto: an eighth of the client's, from 16 to 64"
+        "auto", description="samples in D_rec; auto: an eighth of the client's, from 32 to 64"
     )
     labels: LabelKind = Field("soft", description="labels in D_rec: soft, hard (one class each) or free numbers")
     disparity: Disparity = Field("l2", description="what is minimised: relative L2 (squared), L1, or cosine distance")
@@ -46,6 +46,9 @@ class RecoveryOptions(Options):
     )
     warm_start: bool = Field(True, description="start from the client's last D_rec")
     warm_iterations: PositiveInt = Field(10, description="greatest number of iterations from the client's last D_rec")
+    warm_learning_rate: float = Field(
+        0.1, gt=0, description="learning rate from the client's last D_rec; a larger one would undo what was found"
+    )
     fit_updates: PositiveInt = Field(
         1, description="explain the client's last so many updates at once; for clients whose data stay the same"
     )
@@ -64,7 +67,7 @@ class RecoveryOptions(Options):
         published = self.recipe == "published"
         return FitSettings(
             iterations=self.warm_iterations if warm else self.iterations,
-            learning_rate=self.learning_rate,
+            learning_rate=self.warm_learning_rate if warm else self.learning_rate,
             disparity=self.disparity,
             sparsify=self.sparsify,
             tolerance=self.tolerance,
