@@ -30,7 +30,8 @@ from stalefl.inversion.uniqueness import uniqueness
 
 class InversionOptions(RecoveryOptions):
     uniqueness: Literal["off", "nearest", "mean"] = Field(
-        "off", description="invert only clients whose update differs from the on-time ones: from the nearest, or on mean"
+        "off",
+        description="invert only clients whose update differs from the on-time ones: from the nearest, or on mean",
     )
     switch_back: bool = Field(True, description="use late updates as they are once they err less than the estimates")
     switch_window: float = Field(
