@@ -27,6 +27,7 @@ from stalefl.cli.common import grouped, named_key
 from stalefl.config.explain import Key, keys_of
 from stalefl.config.schema import Experiment
 from stalefl.registry import BUILTINS, KINDS, Description, Plugin, Registry
+from stalefl.report.estimation import estimation_markdown, windows_markdown
 from stalefl.report.folders import find_runs
 from stalefl.report.tables import comparison_markdown
 
@@ -43,7 +44,7 @@ KEPT = (
     "summary.json",
     "curves.png",
 )
-TABLE = re.compile(r"<!-- table (\S+) -->\n.*?<!-- end -->", re.DOTALL)
+TABLE = re.compile(r"<!-- (table|estimates|windows) (\S+) -->\n.*?<!-- end -->", re.DOTALL)
 EXAMPLE = re.compile(r"^Examples?:\s*(.+)", re.MULTILINE | re.DOTALL)
 
 
@@ -189,16 +190,26 @@ def _record_section(record: Description) -> str:
 
 
 def results_page() -> str:
-    """results.md as it stands, with each ``<!-- table NAME -->`` followed by the table of docs/records/NAME."""
+    """results.md as it stands, with each ``<!-- table NAME -->`` followed by the table of docs/records/NAME.
+
+    ``estimates`` in place of ``table`` gives the errors of estimates, ``windows`` those by 20 rounds.
+    """
     text = (DOCS / "results.md").read_text(encoding="utf-8")
-    return TABLE.sub(lambda match: f"<!-- table {match[1]} -->\n{_records_table(match[1])}<!-- end -->", text)
+    return TABLE.sub(lambda m: f"<!-- {m[1]} {m[2]} -->\n{_records_table(m[1], m[2])}<!-- end -->", text)
 
 
-def _records_table(name: str) -> str:
+def _records_table(kind: str, name: str) -> str:
     if not (RECORDS / name).is_dir():
         return "Not measured yet.\n"
-    results = [result for run in find_runs(RECORDS / name) if (result := run.read_result())]
-    return comparison_markdown(results)
+    runs = [(run, result) for run in find_runs(RECORDS / name) if (result := run.read_result())]
+    if kind == "table":
+        return comparison_markdown([result for _, result in runs])
+    if kind == "windows":
+        return windows_markdown(runs[0][0].read_rounds(), runs[0][1]["method"])
+    titles = [run.path.relative_to(RECORDS / name).as_posix() for run, _ in runs]
+    return estimation_markdown(
+        [(title, result["method"], run.read_rounds()) for title, (run, result) in zip(titles, runs, strict=True)]
+    )
 
 
 def keep_records(runs: Path, name: str) -> None:

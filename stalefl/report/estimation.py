@@ -1,0 +1,117 @@
+"""How far estimates of late updates were from the truth: of a run with an oracle, its method and its shadows."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from stalefl.report.metrics import Record
+
+AS_THEY_ARE = "late updates as they are"
+WINDOW_ROUNDS = 20
+MISSING = "–"
+HEADERS = ("estimate", "relative L1 error", "cosine distance", "iterations", "server seconds")
+
+
+@dataclass(frozen=True)
+class Estimation:
+    """Means over late updates of a method's estimates: relative L1 and cosine distance from the true fresh updates, and
+    what an estimate cost; ``seconds`` is None where it was not timed apart."""
+
+    label: str
+    l1: float
+    cosine: float
+    iterations: float
+    seconds: float | None
+
+
+def estimations(records: Sequence[Record], method: str) -> list[Estimation]:
+    """The late updates as they are, the run's method, and its shadows; empty for records without an oracle."""
+    measured = [record for record in records if record.get("stale_error")]
+    if not measured:
+        return []
+    rows = [
+        _mean(AS_THEY_ARE, measured, "stale_error", lambda record: record, timed=False),
+        _mean(method, measured, "estimate_error", lambda record: record, timed=False),
+    ]
+    labels = dict.fromkeys(label for record in measured for label in record.get("shadows", ()))
+    rows += [_mean(label, measured, "estimate_error", lambda record, s=label: record["shadows"][s]) for label in labels]
+    return rows
+
+
+def windows(records: Sequence[Record], method: str) -> list[tuple[int, list[Estimation]]]:
+    """The same for every window of 20 rounds in which late updates arrived, with the window's first round."""
+    first_rounds = range(1, max((record["round"] for record in records), default=0) + 1, WINDOW_ROUNDS)
+    parts = ((t, [r for r in records if t <= r["round"] < t + WINDOW_ROUNDS]) for t in first_rounds)
+    return [(t, rows) for t, part in parts if (rows := estimations(part, method))]
+
+
+def estimation_table(records: Sequence[Record], method: str) -> Table | None:
+    """For the terminal; None for records without an oracle."""
+    rows = estimations(records, method)
+    if not rows:
+        return None
+    caption = "mean over late updates; error against what the client would have sent on time"
+    table = Table(title="Estimates of late updates", caption=caption, caption_justify="left", box=SIMPLE_HEAD)
+    for number, header in enumerate(HEADERS):
+        table.add_column(header, justify="right" if number else "left", no_wrap=not number)
+    for row in rows:
+        table.add_row(row.label, *_cells(row))
+    return table
+
+
+def estimation_markdown(runs: Sequence[tuple[str, str, Sequence[Record]]]) -> str:
+    """Of one or several runs, each given by a title, its method and its records, as GitHub-flavoured Markdown."""
+    several = len(runs) > 1
+    headers = [*(["run"] if several else []), *HEADERS]
+    lines = [headers, ["---", *["---"] * several, *["---:"] * (len(HEADERS) - 1)]]
+    for title, method, records in runs:
+        rows = estimations(records, method)
+        lines += [[*([title] if several else []), row.label, *_cells(row)] for row in rows]
+    return _markdown(lines)
+
+
+def windows_markdown(records: Sequence[Record], method: str) -> str:
+    """Relative L1 errors by window of 20 rounds: one column per kind of estimate."""
+    parts = windows(records, method)
+    labels = list(dict.fromkeys(row.label for _, rows in parts for row in rows))
+    lines = [["rounds", *labels], ["---", *["---:"] * len(labels)]]
+    for first_round, rows in parts:
+        errors = {row.label: f"{row.l1:.3f}" for row in rows}
+        lines.append([f"{first_round}–{first_round + WINDOW_ROUNDS - 1}", *(errors.get(x, MISSING) for x in labels)])
+    return _markdown(lines)
+
+
+def _mean(label: str, records: Iterable[Record], key: str, of: Any, timed: bool = True) -> Estimation:
+    """Over late updates, each round weighing as many as it had."""
+    found: list[tuple[int, Mapping[str, Any]]] = [(len(r["late_updates"]), of(r)) for r in records if of(r).get(key)]
+    weights = [count for count, _ in found]
+
+    def mean(values: Iterable[float]) -> float:
+        return statistics.fmean(values, weights)
+
+    iterations = 0.0
+    if key == "estimate_error":
+        name = "iterations" if timed else "inversion_iterations"
+        iterations = sum(part[name] for _, part in found) / sum(weights)
+    return Estimation(
+        label,
+        mean(part[key]["l1"] for _, part in found),
+        mean(part[key]["cosine"] for _, part in found),
+        iterations,
+        sum(part["seconds"] for _, part in found) / sum(weights) if timed else None,
+    )
+
+
+def _cells(row: Estimation) -> list[str]:
+    seconds = MISSING if row.seconds is None else f"{row.seconds:.2f}"
+    return [f"{row.l1:.3f}", f"{row.cosine:.3f}", f"{row.iterations:.1f}", seconds]
+
+
+def _markdown(lines: Iterable[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stalefl.report.estimation import (
+    AS_THEY_ARE,
+    Estimation,
+    estimation_markdown,
+    estimation_table,
+    estimations,
+    windows,
+    windows_markdown,
+)
+
+
+def error(l1: float) -> dict[str, float]:
+    return {"l1": l1, "cosine": l1 / 2}
+
+
+def record(round: int, late: int, stale: float, estimate: float, shadow: float | None = None) -> dict[str, Any]:
+    shadows = {} if shadow is None else {"other": {"estimate_error": error(shadow), "iterations": 30, "seconds": 6.0}}
+    return {
+        "round": round,
+        "late_updates": [{}] * late,
+        "stale_error": error(stale) if late else None,
+        "estimate_error": error(estimate) if late else None,
+        "inversion_iterations": 10 * late,
+        **({"shadows": shadows} if shadows else {}),
+    }
+
+
+RECORDS = [record(1, 0, 0, 0, 0.0), record(2, 1, 1.0, 0.5, 0.2), record(25, 3, 2.0, 0.9, 0.6)]
+
+
+def test_every_late_update_counts_alike_whatever_round_it_came_in() -> None:
+    late, method, shadow = estimations(RECORDS, "inversion")
+    assert late == Estimation(AS_THEY_ARE, pytest.approx(1.75), pytest.approx(0.875), 0.0, None)
+    assert method == Estimation("inversion", pytest.approx(0.8), pytest.approx(0.4), 10.0, None)
+    assert shadow == Estimation("other", pytest.approx(0.5), pytest.approx(0.25), 15.0, 3.0)
+
+
+def test_without_an_oracle_there_is_nothing_to_show() -> None:
+    assert estimations([{"round": 1, "late_updates": [{}]}], "inversion") == []
+    assert estimation_table([record(1, 0, 0, 0)], "inversion") is None
+
+
+def test_windows_of_twenty_rounds_leave_out_those_without_late_updates() -> None:
+    records = [record(45, 1, 1.0, 0.25), *RECORDS]
+    assert [(first, rows[1].l1) for first, rows in windows(records, "m")] == [
+        (1, pytest.approx(0.5)),
+        (21, pytest.approx(0.9)),
+        (41, pytest.approx(0.25)),
+    ]
+    assert [first for first, _ in windows(RECORDS[:1] + RECORDS[2:], "m")] == [21]
+
+
+def test_markdown_of_one_run_and_of_several() -> None:
+    one = estimation_markdown([("a", "inversion", RECORDS)])
+    assert one.splitlines()[2] == f"| {AS_THEY_ARE} | 1.750 | 0.875 | 0.0 | – |"
+    several = estimation_markdown([("a", "inversion", RECORDS), ("b", "weighted", RECORDS)])
+    assert several.splitlines()[0].startswith("| run | estimate |")
+    assert several.splitlines()[-1] == "| b | other | 0.500 | 0.250 | 15.0 | 3.00 |"
+
+
+def test_windows_as_markdown() -> None:
+    lines = windows_markdown(RECORDS, "inversion").splitlines()
+    assert lines[0] == f"| rounds | {AS_THEY_ARE} | inversion | other |"
+    assert lines[2:] == ["| 1–20 | 1.000 | 0.500 | 0.200 |", "| 21–40 | 2.000 | 0.900 | 0.600 |"]
