@@ -81,7 +81,9 @@ class BareLoop:
 
     def train(self, inputs: Tensor, targets: Tensor, generator: torch.Generator) -> None:
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-        optimizer = torch.optim.SGD(self.module.parameters(), lr=self.training.lr, momentum=self.training.momentum)
+        optimizer = torch.optim.SGD(  # noqa: TID251
+            self.module.parameters(), lr=self.training.lr, momentum=self.training.momentum
+        )
         for _ in range(self.training.local_epochs):
             for x, y in self.batches(inputs, targets, generator):
                 optimizer.zero_grad()

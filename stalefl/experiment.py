@@ -88,6 +88,8 @@ def local_training(table: TrainingTable) -> LocalTraining:
         momentum=table.momentum,
         weight_decay=table.weight_decay,
         nesterov=table.nesterov,
+        optimizer=table.optimizer,
+        proximal_mu=table.proximal_mu,
     )
 
 

@@ -32,13 +32,16 @@ def tiny_mlp(hidden: int = 5, seed: int = 0) -> Parts:
 
 
 class Sequential(ModelPlugin):
-    """A model of given layers."""
+    """A model of given layers, whose initial values are drawn anew: those they come with are the global state's."""
 
     def __init__(self, *layers: nn.Module) -> None:
         super().__init__(Options())
         self.layers = layers
 
     def build(self, spec: InputSpec) -> nn.Module:
+        for layer in self.layers:
+            if hasattr(layer, "reset_parameters"):
+                layer.reset_parameters()
         return nn.Sequential(*self.layers)
 
 

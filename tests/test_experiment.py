@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import pytest
 import torch
 
 from stalefl.config.loading import experiment_to_toml, load_experiment
-from stalefl.config.schema import Experiment
+from stalefl.config.schema import Experiment, TrainingTable
 from stalefl.contracts import DataContext, InputError
 from stalefl.data.partition_file import load_partition
-from stalefl.experiment import build_run, execute
+from stalefl.experiment import build_run, execute, local_training
 from stalefl.report.folders import RunFolder
 from stalefl.storage import load_weights
 from tests.fixtures import METHODS, digits_experiment
@@ -158,6 +159,30 @@ def test_mini_batches_and_partial_participation_repeat(tmp_path: Path) -> None:
     run_it(experiment, other, resume=True)
     assert_same_run(one, other)
     assert sum(record["stale_updates"] for record in one.read_rounds()) > 0
+
+
+def test_every_key_of_the_local_program_reaches_it() -> None:
+    keys = {
+        "local_epochs": 3,
+        "batch_size": 7,
+        "lr": 0.2,
+        "momentum": 0.3,
+        "weight_decay": 0.4,
+        "nesterov": True,
+        "optimizer": "adam",
+        "proximal_mu": 0.5,
+    }
+    assert asdict(local_training(TrainingTable.model_validate(keys))) == keys
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_runs_with_clients_that_use_adam_and_fedprox(method: str, tmp_path: Path) -> None:
+    training = {"optimizer": "adam", "lr": 0.01, "proximal_mu": 0.1, "batch_size": 5}
+    folder = RunFolder.create(tmp_path / "run")
+    run_it(digits_experiment(method, training=training), folder)
+    records = folder.read_rounds()
+    assert records[-1]["loss"] < records[0]["loss"]
+    assert not any(record["rejected_updates"] for record in records)
 
 
 # --- what is written ------------------------------------------------------------------------------------------------

@@ -65,10 +65,14 @@ class TrainingTable(Table):
     selection: Literal["random", "round-robin"] = Field("random", description="how they are chosen")
     local_epochs: PositiveInt = Field(2, description="passes over the client's data in one round")
     batch_size: NonNegativeInt = Field(0, description="mini-batch size; 0 = full batch")
-    lr: PositiveFloat = Field(0.1, description="SGD learning rate at the clients")
-    momentum: float = Field(0.8, ge=0, lt=1, description="SGD momentum at the clients")
-    weight_decay: NonNegativeFloat = Field(0.0, description="SGD weight decay at the clients")
-    nesterov: bool = Field(False, description="Nesterov momentum at the clients")
+    optimizer: Literal["sgd", "adam"] = Field("sgd", description="the clients' optimiser; adam needs a smaller lr")
+    lr: PositiveFloat = Field(0.1, description="learning rate at the clients")
+    momentum: float = Field(0.8, ge=0, lt=1, description="SGD momentum at the clients; not used with adam")
+    weight_decay: NonNegativeFloat = Field(0.0, description="weight decay at the clients, as an L2 penalty")
+    nesterov: bool = Field(False, description="Nesterov momentum at the clients; not used with adam")
+    proximal_mu: NonNegativeFloat = Field(
+        0.0, description="FedProx: mu of the penalty mu/2 |w - w_start|^2 in the clients' loss; 0 = none"
+    )
 
 
 class MethodTable(Table):

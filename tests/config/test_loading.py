@@ -107,6 +107,8 @@ def test_one_client_a_round_differs_from_all_of_them() -> None:
         ("training.momentum=1", "training.momentum = 1 is not valid; valid: number >= 0 and < 1"),
         ("training.batch_size=-1", "training.batch_size = -1 is not valid; valid: integer >= 0"),
         ("training.nesterov=1", "training.nesterov = 1 is not valid; valid: true or false"),
+        ("training.optimizer=adamw", 'training.optimizer = "adamw" is not valid; valid: one of sgd, adam'),
+        ("training.proximal_mu=-1", "training.proximal_mu = -1 is not valid; valid: number >= 0"),
         (
             "training.clients_per_round=0",
             "clients_per_round = 0 is not valid; valid: integer > 0 or number > 0 and <= 1",

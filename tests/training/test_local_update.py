@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -20,6 +21,23 @@ PROGRAMS = [
     LocalTraining(local_epochs=4, lr=0.1, weight_decay=0.1),
     LocalTraining(local_epochs=4, lr=0.1, momentum=0.9, weight_decay=0.1, nesterov=True),
     LocalTraining(local_epochs=3, lr=0.1, momentum=0.5, batch_size=4),
+    LocalTraining(local_epochs=4, lr=0.05, optimizer="adam"),
+    LocalTraining(local_epochs=3, lr=0.05, optimizer="adam", weight_decay=0.1, batch_size=4),
+    LocalTraining(local_epochs=3, lr=0.1, proximal_mu=0.5),
+    LocalTraining(local_epochs=3, lr=0.1, momentum=0.9, weight_decay=0.1, batch_size=4, proximal_mu=0.5),
+    LocalTraining(local_epochs=3, lr=0.05, optimizer="adam", batch_size=4, proximal_mu=0.5),
+]
+NAMES = [
+    "plain",
+    "momentum",
+    "decay",
+    "nesterov",
+    "mini-batches",
+    "adam",
+    "adam-mini-batches",
+    "fedprox",
+    "fedprox-mini-batches",
+    "fedprox-adam",
 ]
 
 
@@ -28,42 +46,53 @@ def generator() -> torch.Generator:
 
 
 def trained_by_torch(parts: Parts, inputs: Tensor, targets: Tensor, training: LocalTraining) -> tuple[Tensor, Any]:
-    """The delta and the module after the same batches with torch.optim.SGD."""
+    """The delta and the module after the same batches with torch.optim, FedProx's penalty being part of the loss."""
     model, weights, buffers = parts
     module = copy.deepcopy(model.module)
     module.load_state_dict({**model.layout.to_named(weights), **buffers})
     module.train()
-    optimiser = torch.optim.SGD(
+    optimiser = torch_optimiser(module, training)
+    for batch in training.plan(len(inputs), generator()):
+        x, y = (inputs, targets) if batch is None else (inputs[batch], targets[batch])
+        optimiser.zero_grad()
+        moved = model.layout.join(list(module.parameters())) - weights
+        (cross_entropy(module(x), y) + training.proximal_mu / 2 * moved.square().sum()).backward()
+        optimiser.step()
+    return model.layout.join([p.detach() for p in module.parameters()]) - weights, module
+
+
+def torch_optimiser(module: nn.Module, training: LocalTraining) -> torch.optim.Optimizer:
+    if training.optimizer == "adam":
+        return torch.optim.Adam(module.parameters(), lr=training.lr, weight_decay=training.weight_decay)
+    return torch.optim.SGD(
         module.parameters(),
         lr=training.lr,
         momentum=training.momentum,
         weight_decay=training.weight_decay,
         nesterov=training.nesterov,
     )
-    for batch in training.plan(len(inputs), generator()):
-        x, y = (inputs, targets) if batch is None else (inputs[batch], targets[batch])
-        optimiser.zero_grad()
-        cross_entropy(module(x), y).backward()
-        optimiser.step()
-    return model.layout.join([p.detach() for p in module.parameters()]) - weights, module
 
 
-@pytest.mark.parametrize("training", PROGRAMS)
-def test_equals_torch_sgd(training: LocalTraining) -> None:
+@pytest.mark.parametrize("training", PROGRAMS, ids=NAMES)
+def test_equals_torch_after_every_number_of_epochs(training: LocalTraining) -> None:
     parts = tiny_mlp()
     inputs, targets = samples(10)
-    expected, _ = trained_by_torch(parts, inputs, targets, training)
-    result = local_update(*parts, inputs, targets, training, generator())
-    assert expected.abs().max() > 1e-2
-    assert torch.allclose(result.delta, expected, rtol=0, atol=1e-6)
+    for epochs in range(1, training.local_epochs + 1):
+        so_far = replace(training, local_epochs=epochs)
+        expected, _ = trained_by_torch(parts, inputs, targets, so_far)
+        result = local_update(*parts, inputs, targets, so_far, generator())
+        assert expected.abs().max() > 1e-2
+        assert torch.allclose(result.delta, expected, rtol=0, atol=1e-6)
 
 
-def test_equals_torch_sgd_for_convolutions_and_batch_norm() -> None:
-    parts = model_of(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 9, 3))
+@pytest.mark.parametrize("training", [PROGRAMS[4], PROGRAMS[6], PROGRAMS[8]], ids=["sgd", "adam", "fedprox"])
+def test_equals_torch_for_convolutions_and_batch_norm(training: LocalTraining) -> None:
+    # Without a bias before the batch norm: its gradient is rounding, and Adam makes whole steps of that.
+    parts = model_of(nn.Conv2d(2, 3, 3, bias=False), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 9, 3))
     inputs = torch.rand(7, 2, 5, 5, generator=generator())
     targets = torch.tensor([0, 1, 2, 0, 1, 2, 0])
-    expected, module = trained_by_torch(parts, inputs, targets, PROGRAMS[4])
-    result = local_update(*parts, inputs, targets, PROGRAMS[4], generator())
+    expected, module = trained_by_torch(parts, inputs, targets, training)
+    result = local_update(*parts, inputs, targets, training, generator())
     assert torch.allclose(result.delta, expected, rtol=0, atol=1e-6)
     for name, value in module.named_buffers():
         assert torch.allclose(result.buffers[name], value, rtol=0, atol=1e-6)
@@ -76,6 +105,41 @@ def test_one_step_by_hand() -> None:
     delta = local_update(model, 0 * weights, {}, inputs, targets, LocalTraining(local_epochs=1, lr=0.6)).delta
     assert delta[-3:].tolist() == pytest.approx([0.1, 0.1, -0.2])
     assert not delta[:-3].any()
+
+
+def test_the_first_step_of_adam_is_as_long_as_lr_whatever_the_gradient() -> None:
+    model, weights, _ = model_of(nn.Linear(4, 3))
+    inputs, targets = torch.zeros(2, 4), torch.tensor([0, 1])
+    training = LocalTraining(local_epochs=1, lr=0.6, optimizer="adam")
+    delta = local_update(model, 0 * weights, {}, inputs, targets, training).delta
+    assert delta[-3:].tolist() == pytest.approx([0.6, 0.6, -0.6])
+    assert not delta[:-3].any()
+
+
+def test_adam_uses_neither_momentum_nor_nesterov() -> None:
+    parts = tiny_mlp()
+    plain, momentum = PROGRAMS[5], replace(PROGRAMS[5], momentum=0.8, nesterov=True)
+    found = [local_update(*parts, *samples(10), training).delta for training in (plain, momentum)]
+    assert torch.equal(*found)
+    assert momentum.path_length(10) == plain.path_length(10)
+
+
+def test_the_proximal_term_draws_back_to_the_start_from_the_second_step_on() -> None:
+    """The first step is g; mu (w - w_start) is then mu * -lr g, which 1 / lr undoes in the second."""
+    model, weights, _ = model_of(nn.Linear(4, 3))
+    inputs, targets = samples(10)
+    first, plain, drawn = (
+        local_update(model, weights, {}, inputs, targets, training).delta
+        for training in (
+            LocalTraining(local_epochs=1, lr=0.1),
+            LocalTraining(local_epochs=2, lr=0.1),
+            LocalTraining(local_epochs=2, lr=0.1, proximal_mu=10.0),
+        )
+    )
+    assert torch.equal(
+        local_update(model, weights, {}, inputs, targets, LocalTraining(1, lr=0.1, proximal_mu=10.0)).delta, first
+    )
+    assert torch.allclose(drawn, plain - first, atol=1e-6)
 
 
 def test_the_global_random_state_neither_matters_nor_changes() -> None:
@@ -142,7 +206,7 @@ def test_soft_labels_of_one_class_equal_its_index() -> None:
     assert torch.allclose(soft, hard, atol=1e-6)
 
 
-@pytest.mark.parametrize("training", [PROGRAMS[3], PROGRAMS[4]], ids=["full-batch", "mini-batches"])
+@pytest.mark.parametrize("training", PROGRAMS[3:], ids=NAMES[3:])
 def test_gradient_through_all_steps_equals_finite_differences(training: LocalTraining) -> None:
     """In float64, along a random direction in inputs and label logits together."""
     model, weights, _ = model_of(nn.Linear(4, 5).double(), nn.Tanh(), nn.Linear(5, 3).double())
@@ -166,6 +230,28 @@ def test_gradient_through_all_steps_equals_finite_differences(training: LocalTra
     measured = (value(1e-5)[0] - value(-1e-5)[0]) / 2e-5
     assert slope.abs() > 1e-3
     assert slope.item() == pytest.approx(measured.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("training", PROGRAMS, ids=NAMES)
+def test_units_that_never_fire_stay_as_they_are_and_leave_the_gradient_finite(training: LocalTraining) -> None:
+    """Their second moment is 0, where a square root has no derivative."""
+    model, weights, _ = tiny_mlp()
+    training = replace(training, weight_decay=0.0)
+    w = model.layout.to_named(weights.clone())
+    first_layer, second_layer = list(w)[:2], list(w)[2]
+    w[first_layer[1]][:3] = -100.0
+    weights = model.layout.from_named(w)
+    inputs, targets = samples(10)
+    expected, _ = trained_by_torch((model, weights, {}), inputs, targets, training)
+    inputs.requires_grad_()
+    delta = local_update(model, weights, {}, inputs, targets, training, generator(), create_graph=True).delta
+    (gradient,) = torch.autograd.grad(delta.norm(), inputs)
+    assert torch.allclose(delta, expected, rtol=0, atol=1e-6)
+    moved = model.layout.to_named(delta.detach())
+    assert all(not moved[name][:3].any() and moved[name][3:].all() for name in first_layer)
+    assert not moved[second_layer][:, :3].any()
+    assert gradient.isfinite().all()
+    assert gradient.abs().max() > 1e-3
 
 
 def test_every_epoch_of_the_plan_visits_all_samples_once() -> None:
@@ -192,3 +278,16 @@ def test_a_given_plan_replaces_the_drawn_one() -> None:
     planned = local_update(*parts, inputs, targets, PROGRAMS[0], plan=[part]).delta
     alone = local_update(*parts, inputs[part], targets[part], LocalTraining(local_epochs=1, lr=0.1)).delta
     assert torch.equal(planned, alone)
+
+
+@pytest.mark.parametrize(
+    ("training", "length"),
+    [
+        (LocalTraining(local_epochs=5, batch_size=4, lr=0.1), 0.1 * 10),
+        (LocalTraining(local_epochs=5, batch_size=4, lr=0.1, momentum=0.5), 0.1 * 10 / 0.5),
+        (LocalTraining(local_epochs=5, batch_size=4, lr=0.1, momentum=0.5, optimizer="adam"), 0.1 * 10),
+    ],
+    ids=["sgd", "momentum", "adam"],
+)
+def test_path_length(training: LocalTraining, length: float) -> None:
+    assert training.path_length(8) == pytest.approx(length)

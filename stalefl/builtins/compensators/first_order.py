@@ -4,8 +4,12 @@ Paper: Zheng et al., "Asynchronous Stochastic Gradient Descent with Delay Compen
 and (2) of Wang and Gao, AAAI 2025: g(w_t) ~ g + lambda g * g * (w_t - w_base), elementwise.
 
 From gradients to updates: an update is the sum of many local steps, so its gradient form is g = -delta / step, with
-step = lr * local SGD steps / (1 - momentum), the length of the path per unit of gradient. Put in:
+step = LocalTraining.path_length, which is lr * local steps / (1 - momentum) for SGD. Put in:
 delta(w_t) ~ delta - (lambda / step) * delta * delta * (w_t - w_base).
+
+Limits: the formula is about SGD. Weight decay and FedProx's term count as gradient, though g * g says nothing of their
+curvature. With Adam, g = -delta / (lr * local steps) is a mean normalised direction (entries of about -1 to 1, whatever
+the loss): g * g no longer approximates a Hessian, and the correction is a heuristic whose lambda has to be tuned anew.
 
 Deviations: none from the formula; lambda 0.04 is the constant of DC-ASGD-c. (The published code of Wang and Gao puts
 lambda = 4 on the update itself, which is this lambda for one step of lr 0.01, but with the sign of the gradient form.)
@@ -29,8 +33,7 @@ class FirstOrder(Compensator):
     options: FirstOrderOptions
 
     def compensate(self, update: ClientUpdate, view: ServerView, state: State) -> Compensated:
-        training = view.training
-        step = training.lr * training.steps(update.samples) / (1 - training.momentum)
+        step = view.training.path_length(update.samples)
         drift = view.weights - update.base_weights
         delta = update.delta - (self.options.strength / step) * update.delta.square() * drift
         return Compensated(delta, float(update.samples), state)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -40,3 +42,11 @@ def test_nothing_changes_without_strength_or_where_the_model_has_not_moved(
     strength: float, weights: list[float]
 ) -> None:
     assert compensated(strength, weights, [1.0, 0.0, 7.0]).delta.tolist() == [1.0, -2.0, 3.0]
+
+
+def test_with_adam_the_gradient_form_is_the_mean_direction_in_units_of_lr() -> None:
+    """delta - (0.5 / 1) * delta^2 * (w - w_base): a path of 0.1 * 10, no momentum."""
+    now = view([3.0, 1.0, 7.0], training=replace(TRAINING, optimizer="adam"))
+    late = update([1.0, -2.0, 3.0], samples=8, staleness_rounds=4, base_weights=[1.0, 0.0, 7.0])
+    result = FirstOrder(FirstOrderOptions(strength=0.5)).compensate(late, now, {})
+    assert result.delta.tolist() == [1.0 - 0.5 * 1 * 2, -2.0 - 0.5 * 4 * 1, 3.0]

@@ -1,0 +1,120 @@
+"""The clients' optimisers as pure steps over an explicit state, with torch.optim's numbers.
+
+Not torch.optim itself: its steps work in place, outside the graph, and it is slow to import. A further optimiser is a
+class here, a name in ``LocalTraining`` with what makes it there, and the name in ``training.optimizer`` of the schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+
+class OptimizerState(NamedTuple):
+    """What an optimiser remembers, one tensor per parameter; empty before the first step and where it is not used."""
+
+    steps: int = 0
+    first: Sequence[Tensor] = ()
+    """A running average or sum of the gradients."""
+    second: Sequence[Tensor] = ()
+    """A running average of the squared gradients."""
+
+
+class Optimizer(Protocol):
+    """One step at a time; nothing is changed in place."""
+
+    def step(
+        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], state: OptimizerState
+    ) -> tuple[list[Tensor], OptimizerState]:
+        """The parameters after one step, in the graph of parameters, gradients and state if gradients are recorded."""
+
+    def path_length(self, steps: int) -> float:
+        """How far so many steps go against a constant gradient, per unit of it; see LocalTraining.path_length."""
+
+    def reach(self, steps: int) -> float:
+        """The same from rest, momentum still building up."""
+
+
+@dataclass(frozen=True)
+class Sgd:
+    """torch.optim.SGD with dampening 0."""
+
+    lr: float
+    momentum: float
+    weight_decay: float
+    nesterov: bool
+
+    def step(
+        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], state: OptimizerState
+    ) -> tuple[list[Tensor], OptimizerState]:
+        gradients = _decayed(gradients, parameters, self.weight_decay)
+        velocity: Sequence[Tensor] = ()
+        direction = gradients
+        if self.momentum:
+            velocity = direction = self._velocity(gradients, state)
+        if self.momentum and self.nesterov:
+            direction = [g.add(v, alpha=self.momentum) for g, v in zip(gradients, velocity, strict=True)]
+        moved = [p.add(d, alpha=-self.lr) for p, d in zip(parameters, direction, strict=True)]
+        return moved, OptimizerState(state.steps + 1, velocity)
+
+    def _velocity(self, gradients: Sequence[Tensor], state: OptimizerState) -> Sequence[Tensor]:
+        if not state.steps:
+            return gradients
+        return [v.mul(self.momentum).add(g) for v, g in zip(state.first, gradients, strict=True)]
+
+    def path_length(self, steps: int) -> float:
+        return self.lr * steps / (1 - self.momentum)
+
+    def reach(self, steps: int) -> float:
+        velocities = (1 - self.momentum**step for step in range(1, steps + 1))
+        return self.lr * sum(velocities) / (1 - self.momentum)
+
+
+@dataclass(frozen=True)
+class Adam:
+    """torch.optim.Adam (Kingma and Ba, ICLR 2015) with its default constants; weight decay is L2, not AdamW's."""
+
+    lr: float
+    weight_decay: float
+
+    def step(
+        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], state: OptimizerState
+    ) -> tuple[list[Tensor], OptimizerState]:
+        beta_1, beta_2, epsilon = 0.9, 0.999, 1e-8
+        steps = state.steps + 1
+        gradients = _decayed(gradients, parameters, self.weight_decay)
+        if not state.steps:
+            zeros = [torch.zeros_like(g) for g in gradients]
+            state = OptimizerState(0, zeros, zeros)
+        first = [m.lerp(g, 1 - beta_1) for m, g in zip(state.first, gradients, strict=True)]
+        second = [v.mul(beta_2).addcmul(g, g, value=1 - beta_2) for v, g in zip(state.second, gradients, strict=True)]
+        size, unbias = -self.lr / (1 - beta_1**steps), (1 - beta_2**steps) ** 0.5
+        moved = [
+            p.addcdiv(m, (_root(v) / unbias).add(epsilon), value=size)
+            for p, m, v in zip(parameters, first, second, strict=True)
+        ]
+        return moved, OptimizerState(steps, first, second)
+
+    def path_length(self, steps: int) -> float:
+        return self.lr * steps
+
+    reach = path_length
+
+
+def _decayed(gradients: Sequence[Tensor], parameters: Sequence[Tensor], weight_decay: float) -> Sequence[Tensor]:
+    if not weight_decay:
+        return gradients
+    return [g.add(p, alpha=weight_decay) for g, p in zip(gradients, parameters, strict=True)]
+
+
+def _root(second: Tensor) -> Tensor:
+    """The square root, with derivative 0 instead of infinity at 0.
+
+    There the gradients have been exactly 0 so far (dead units), and infinity times their derivative of 0 would be NaN.
+    """
+    zero = second == 0
+    return second.masked_fill(zero, 1.0).sqrt().masked_fill(zero, 0.0)
