@@ -221,6 +221,11 @@ class Compensator:
         """The weights [P] sent to a client. Default: the current global weights."""
         return view.weights
 
+    def prepare(self, arrivals: Sequence[tuple[ClientUpdate, ServerView]], state: State) -> State:
+        """Called once a round, before the updates are compensated one by one, with all of them and the view that
+        ``compensate`` will be given with each: what is cheaper done together is done here. Default: nothing."""
+        return state
+
     def compensate(self, update: ClientUpdate, view: ServerView, state: State) -> Compensated:
         """Called for every update that arrives, fresh ones (staleness 0) first. Default: as it is, FedAvg weight."""
         return Compensated(update.delta, float(update.samples), state)

@@ -213,7 +213,7 @@ def _record(run: Run, state: engine.SimulationState, facts: engine.RoundFacts) -
 
 
 def _late_update(late: engine.LateUpdate, oracle: bool) -> dict[str, Any]:
-    record = {
+    record: dict[str, Any] = {
         "client": late.client,
         "staleness_rounds": late.staleness_rounds,
         "weight": late.weight,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from stalefl.contracts import ClientUpdate, Options, ServerView
+from stalefl.inversion.batch import fit_batch
 from stalefl.inversion.fit import Fit, FitSettings, Target, fit_data
 from stalefl.inversion.objective import Disparity
 from stalefl.inversion.program import Program
@@ -56,6 +58,10 @@ class RecoveryOptions(Options):
         0, ge=0, description="replay the client's local steps in at most so many longer ones; 0: every step"
     )
 
+    batch: Literal["auto", "always", "never"] = Field(
+        "auto", description="invert all late clients of a round in one batched computation; auto: on a GPU"
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _fill_in_recipe(cls, given: Any) -> Any:
@@ -95,30 +101,77 @@ class Recovery:
     memory: Mapping[str, Any]
 
 
+Memory = Mapping[str, Any]
+"""What is remembered of a client's last recovery: plain data."""
+
+
 def recover(
     update: ClientUpdate,
     view: ServerView,
     options: RecoveryOptions,
-    memory: Mapping[str, Any] | None = None,
+    memory: Memory | None = None,
     on_iteration: Callable[[int], None] = lambda iteration: None,
+    prepared: Mapping[str, Any] | None = None,
 ) -> Recovery:
-    """Fit D_rec to an update, and to those remembered of its client; ``memory`` is plain data, None the first time."""
+    """Fit D_rec to an update, and to those remembered of its client; ``memory`` is None the first time.
+
+    ``prepared`` is the fit if ``recover_together`` has made it already.
+    """
     program = options.program(view, update.samples)
     targets = [Target(update.base_weights, update.delta)]
     if memory is not None and options.fit_updates > 1:
         targets += [Target(*past) for past in memory["updates"][: options.fit_updates - 1]]
-    warm = memory is not None and options.warm_start
-    if warm and memory is not None:
-        start = RecoveredData(memory["inputs"], memory["label_logits"], options.labels)
+    if prepared is not None:
+        data = RecoveredData(prepared["inputs"], prepared["label_logits"], options.labels)
+        fit = Fit(data, tuple(prepared["losses"]))
     else:
-        size = options.size_for(update.samples)
-        start = random_data(view.input_spec, size, view.generator, view.weights.device, options.labels)
-    settings = options.fit_settings(warm)
-    fit = fit_data(program, targets, view.input_spec, start, settings, view.generator, on_iteration)
+        start, settings = _start(update, view, options, memory)
+        fit = fit_data(program, targets, view.input_spec, start, settings, view.generator, on_iteration)
     remembered = {"inputs": fit.data.inputs, "label_logits": fit.data.label_logits, "updates": []}
     if options.fit_updates > 1:
         remembered["updates"] = [list(target) for target in targets]
     return Recovery(program, fit, remembered)
+
+
+def recover_together(
+    arrivals: Sequence[tuple[ClientUpdate, ServerView]], options: RecoveryOptions, memories: Mapping[int, Memory]
+) -> dict[int, dict[str, Any]]:
+    """The fits of several clients' updates, by client, as ``prepared`` for ``recover``; none where one after the other
+    is the better way.
+
+    Clients with the same program, size of D_rec and kind of start are fitted in one batch.
+    """
+    if options.batch == "never" or options.fit_updates > 1:
+        return {}
+    groups = defaultdict(list)
+    for update, view in arrivals:
+        if update.delta.any() and (options.batch == "always" or view.weights.is_cuda):
+            start, settings = _start(update, view, options, memories.get(update.client))
+            steps = options.program(view, update.samples).steps
+            groups[steps, len(start), settings].append((update, view, start))
+    prepared = {}
+    for (_, _, settings), members in groups.items():
+        program = options.program(members[0][1], members[0][0].samples)
+        targets = [Target(update.base_weights, update.delta) for update, _, _ in members]
+        starts, spec = [start for _, _, start in members], members[0][1].input_spec
+        for (update, _, _), fit in zip(members, fit_batch(program, targets, spec, starts, settings), strict=True):
+            prepared[update.client] = {
+                "inputs": fit.data.inputs,
+                "label_logits": fit.data.label_logits,
+                "losses": list(fit.losses),
+            }
+    return prepared
+
+
+def _start(
+    update: ClientUpdate, view: ServerView, options: RecoveryOptions, memory: Memory | None
+) -> tuple[RecoveredData, FitSettings]:
+    """Where the search begins, and how it goes on from there."""
+    if memory is not None and options.warm_start:
+        return RecoveredData(memory["inputs"], memory["label_logits"], options.labels), options.fit_settings(warm=True)
+    size = options.size_for(update.samples)
+    start = random_data(view.input_spec, size, view.generator, view.weights.device, options.labels)
+    return start, options.fit_settings(warm=False)
 
 
 def published_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -93,7 +92,7 @@ def _mean(label: str, records: Iterable[Record], key: str, of: Any, timed: bool 
     weights = [count for count, _ in found]
 
     def mean(values: Iterable[float]) -> float:
-        return statistics.fmean(values, weights)
+        return sum(weight * value for weight, value in zip(weights, values, strict=True)) / sum(weights)
 
     iterations = 0.0
     if key == "estimate_error":

@@ -37,14 +37,17 @@ def server_round(
     overflows, the model stays as it is.
     """
     contributions: list[Contribution] = []
-    rejected: list[int] = []
+    in_order = sorted(updates, key=lambda u: (u.staleness_rounds, u.client))
+    rejected = [update.client for update in in_order if not _whole(update)]
+    whole = [update for update in in_order if _whole(update)]
     iterations = 0
-    for update in sorted(updates, key=lambda u: (u.staleness_rounds, u.client)):
-        if not _finite(update.delta, *update.buffers.values()):
-            rejected.append(update.client)
-            continue
-        seen = replace(view, staleness_rounds=update.staleness_rounds, generator=generator_for(update.client))
-        compensated = method.compensate(update, seen, state)
+
+    def seen(update: ClientUpdate) -> ServerView:
+        return replace(view, staleness_rounds=update.staleness_rounds, generator=generator_for(update.client))
+
+    state = method.prepare([(update, seen(update)) for update in whole], state)
+    for update in whole:
+        compensated = method.compensate(update, seen(update), state)
         iterations += compensated.iterations
         if not (_finite(compensated.delta) and math.isfinite(compensated.weight)):
             rejected.append(update.client)
@@ -81,6 +84,10 @@ def average_buffers(updates: Sequence[ClientUpdate], current: Mapping[str, Tenso
         else:
             averaged[name] = stack.amax(dim=0)
     return averaged
+
+
+def _whole(update: ClientUpdate) -> bool:
+    return _finite(update.delta, *update.buffers.values())
 
 
 def _finite(*tensors: Tensor) -> bool:

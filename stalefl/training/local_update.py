@@ -111,7 +111,7 @@ def local_update(
             gradients: Sequence[Tensor] = torch.autograd.grad(value, parameters, create_graph=create_graph)
             with torch.set_grad_enabled(create_graph):
                 if training.proximal_mu:
-                    gradients = _proximal(gradients, parameters, start, training.proximal_mu)
+                    gradients = proximal(gradients, parameters, start, training.proximal_mu)
                 parameters, state = optimizer.step(parameters, gradients, state)
             if not create_graph:
                 parameters = [p.requires_grad_() for p in parameters]
@@ -120,7 +120,7 @@ def local_update(
     return LocalResult(delta, buffers)
 
 
-def _proximal(
+def proximal(
     gradients: Sequence[Tensor], parameters: Sequence[Tensor], start: Sequence[Tensor], mu: float
 ) -> list[Tensor]:
     """The gradients plus that of FedProx's penalty mu / 2 |w - w_start|^2."""

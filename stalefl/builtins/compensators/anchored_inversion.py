@@ -13,13 +13,15 @@ towards alpha = beta = 1 (inversion/shrinkage.py).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from stalefl.contracts import ClientUpdate, Compensated, Compensator, ServerView, State
 from stalefl.inversion.awaited import job_key, still_awaited
-from stalefl.inversion.recovery import RecoveryOptions, recover
+from stalefl.inversion.recovery import RecoveryOptions, recover, recover_together
 from stalefl.inversion.shrinkage import Evidence
 from stalefl.inversion.sketch import sketch
 
@@ -44,13 +46,18 @@ class AnchoredInversion(Compensator):
     options: AnchoredInversionOptions
 
     def init(self, view: ServerView) -> State:
-        return {"recovered": {}, "estimates": {}, "evidence": {}}
+        return {"recovered": {}, "prepared": {}, "estimates": {}, "evidence": {}}
+
+    def prepare(self, arrivals: Sequence[tuple[ClientUpdate, ServerView]], state: State) -> State:
+        late = [(update, view) for update, view in arrivals if update.staleness_rounds]
+        return {**state, "prepared": recover_together(late, self.options, state["recovered"])}
 
     def compensate(self, update: ClientUpdate, view: ServerView, state: State) -> Compensated:
         if update.staleness_rounds == 0:
             return Compensated(update.delta, float(update.samples), state)
         state = self._learn(update, view, state)
-        recovery = recover(update, view, self.options, state["recovered"].get(update.client))
+        memory, prepared = state["recovered"].get(update.client), state["prepared"].get(update.client)
+        recovery = recover(update, view, self.options, memory, prepared=prepared)
         if not recovery.fit.losses:  # an update of zero
             return Compensated(update.delta, float(update.samples), state)
         program, data = recovery.program, recovery.fit.data
@@ -70,7 +77,7 @@ class AnchoredInversion(Compensator):
 
     def refine(self, weights: Tensor, view: ServerView, state: State) -> tuple[Tensor, State]:
         """Forget what no update still to come will ask for."""
-        return weights, {**state, "estimates": still_awaited(state["estimates"], view)}
+        return weights, {**state, "prepared": {}, "estimates": still_awaited(state["estimates"], view)}
 
     def _learn(self, update: ClientUpdate, view: ServerView, state: State) -> State:
         features = state["estimates"].get(job_key(update.client, update.dispatched_round))

@@ -15,6 +15,7 @@ The uniqueness test is off unless asked for: on a client's every miss its knowle
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -22,10 +23,10 @@ from torch import Tensor
 
 from stalefl.contracts import ClientUpdate, Compensated, Compensator, ServerView, State
 from stalefl.inversion.awaited import job_key, still_awaited
-from stalefl.inversion.recovery import RecoveryOptions, recover
+from stalefl.inversion.recovery import RecoveryOptions, recover, recover_together
 from stalefl.inversion.sketch import sketch
 from stalefl.inversion.switching import Switch
-from stalefl.inversion.uniqueness import uniqueness
+from stalefl.inversion.uniqueness import Uniqueness, uniqueness
 
 
 class InversionOptions(RecoveryOptions):
@@ -46,24 +47,28 @@ class Inversion(Compensator):
     options: InversionOptions
 
     def init(self, view: ServerView) -> State:
-        return {"recovered": {}, "on_time": {}, "estimates": {}, "switch": Switch().to_tree()}
+        return {"recovered": {}, "prepared": {}, "on_time": {}, "estimates": {}, "switch": Switch().to_tree()}
+
+    def prepare(self, arrivals: Sequence[tuple[ClientUpdate, ServerView]], state: State) -> State:
+        late = [
+            (update, view)
+            for update, view in arrivals
+            if update.staleness_rounds and self._gamma(view, state) > 0 and self._uniqueness(update, state).unique
+        ]
+        return {**state, "prepared": recover_together(late, self.options, state["recovered"])}
 
     def compensate(self, update: ClientUpdate, view: ServerView, state: State) -> Compensated:
         if update.staleness_rounds == 0:
             return self._as_it_is(update, self._remember_on_time(update, view, state))
         state = self._check_estimate(update, view, state)
+        switch, gamma = Switch(**state["switch"]), self._gamma(view, state)
+        found = self._uniqueness(update, state)
         facts: dict[str, float | bool] = {}
         if self.options.uniqueness != "off":
-            on_time = state["on_time"].get(update.dispatched_round, ())
-            found = uniqueness(sketch(update.delta), on_time, self.options.uniqueness)
             facts |= {"unique": found.unique, "distance": found.distance, "threshold": found.threshold}
-            if not found.unique:
-                return self._as_it_is(update, state, facts)
-        switch = Switch(**state["switch"])
-        gamma = switch.gamma(view.round, self.options.switch_window)
         if switch.arrivals:
             facts |= {"e1": switch.e1, "e2": switch.e2, "gamma": gamma}
-        if gamma == 0:
+        if gamma == 0 or not found.unique:
             return self._as_it_is(update, state, facts)
         return self._estimate(update, view, state, gamma, facts)
 
@@ -71,7 +76,17 @@ class Inversion(Compensator):
         """Forget what no update still to come will ask for."""
         rounds = {dispatched_round for _, dispatched_round in view.awaited}
         on_time = {t: kept for t, kept in state["on_time"].items() if t in rounds}
-        return weights, {**state, "on_time": on_time, "estimates": still_awaited(state["estimates"], view)}
+        estimates = still_awaited(state["estimates"], view)
+        return weights, {**state, "prepared": {}, "on_time": on_time, "estimates": estimates}
+
+    def _gamma(self, view: ServerView, state: State) -> float:
+        return Switch(**state["switch"]).gamma(view.round, self.options.switch_window)
+
+    def _uniqueness(self, update: ClientUpdate, state: State) -> Uniqueness:
+        on_time = state["on_time"].get(update.dispatched_round, ())
+        if self.options.uniqueness == "off":
+            return uniqueness(update.delta, (), "nearest")
+        return uniqueness(sketch(update.delta), on_time, self.options.uniqueness)
 
     @staticmethod
     def _as_it_is(update: ClientUpdate, state: State, facts: dict[str, float | bool] | None = None) -> Compensated:
@@ -80,7 +95,8 @@ class Inversion(Compensator):
     def _estimate(
         self, update: ClientUpdate, view: ServerView, state: State, gamma: float, facts: dict[str, float | bool]
     ) -> Compensated:
-        recovery = recover(update, view, self.options, state["recovered"].get(update.client))
+        memory, prepared = state["recovered"].get(update.client), state["prepared"].get(update.client)
+        recovery = recover(update, view, self.options, memory, prepared=prepared)
         if not recovery.fit.losses:  # an update of zero
             return self._as_it_is(update, state, facts)
         estimate = recovery.program.train_on(recovery.fit.data, view.weights)
@@ -110,5 +126,6 @@ class Inversion(Compensator):
         pair = state["estimates"].get(job_key(update.client, update.dispatched_round))
         if pair is None:
             return state
-        switch = Switch(**state["switch"]).seen(*pair, sketch(update.delta), view.round)
+        estimate, late = pair
+        switch = Switch(**state["switch"]).seen(estimate, late, sketch(update.delta), view.round)
         return {**state, "switch": switch.to_tree()}
