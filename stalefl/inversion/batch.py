@@ -1,9 +1,9 @@
 """The same search for several late clients at once: one batched computation, which is what a GPU is fast at.
 
 On a CPU the clients are faster one after the other: batched convolutions are grouped ones, which are slow there. Both
-ways do the same arithmetic in another order of summation: losses agree to a relative 1e-3 over the first 20 iterations of
-clients that run SGD, and estimates to about 1 % in the end. Adam at the clients turns rounding into full steps: there the
-two ways find different data of like quality.
+ways do the same arithmetic in another order of summation. Of clients that run SGD the losses agree to a relative 1e-3
+over the first 20 iterations, and estimates to about 1 % in the end. Adam at the clients turns rounding into full steps:
+there the two ways find different data of like quality.
 """
 
 from __future__ import annotations
