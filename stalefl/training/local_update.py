@@ -37,7 +37,8 @@ class LocalTraining:
 
     def reach(self, steps: int) -> float:
         """How far so many steps carry the weights along a gradient of one that stays the same."""
-        carried = (1 - self.momentum**step for step in range(1, steps + 1))
+        ahead = int(self.nesterov)
+        carried = (1 - self.momentum ** (step + ahead) for step in range(1, steps + 1))
         return self.lr * sum(carried) / (1 - self.momentum)
 
     def plan(self, samples: int, generator: torch.Generator | None) -> BatchPlan:
@@ -72,8 +73,8 @@ def local_update(
     """Train from ``weights`` [P] on ``inputs`` [N, ...] and ``targets`` ([N] classes or [N, K] probabilities).
 
     ``generator`` orders the mini-batches and draws dropout masks; without one there is no dropout. ``plan`` replaces
-    the batches that ``training`` would make, ``loss`` the clients' own. With ``create_graph`` the delta is differentiable with respect to inputs
-    and targets, through every step. Equals torch.optim.SGD step for step.
+    the batches that ``training`` would make, ``loss`` the clients' own. With ``create_graph`` the delta is
+    differentiable with respect to inputs and targets, through every step. Equals torch.optim.SGD step for step.
     """
     inputs, targets = model.inputs(inputs), targets.to(model.device)
     start = [p.detach().requires_grad_() for p in model.parameters(weights)]

@@ -30,7 +30,8 @@ from stalefl.inversion.uniqueness import uniqueness
 
 class InversionOptions(RecoveryOptions):
     uniqueness: Literal["off", "nearest", "mean"] = Field(
-        "off", description="invert only clients whose update differs from the on-time ones: from the nearest, or on mean"
+        "off",
+        description="invert only clients whose update differs from the on-time ones: from the nearest, or on mean",
     )
     switch_back: bool = Field(True, description="use late updates as they are once they err less than the estimates")
     switch_window: float = Field(
@@ -53,8 +54,9 @@ class Inversion(Compensator):
         state = self._check_estimate(update, view, state)
         facts: dict[str, float | bool] = {}
         if self.options.uniqueness != "off":
-            on_time = state["on_time"].get(update.dispatched_round, ())
-            found = uniqueness(sketch(update.delta), on_time, self.options.uniqueness)
+            on_time = state["on_time"].get(update.dispatched_round, {})
+            others = [kept for client, kept in on_time.items() if client != update.client]
+            found = uniqueness(sketch(update.delta), others, self.options.uniqueness)
             facts |= {"unique": found.unique, "distance": found.distance, "threshold": found.threshold}
             if not found.unique:
                 return self._as_it_is(update, state, facts)
@@ -100,7 +102,7 @@ class Inversion(Compensator):
         late_to_come = any(dispatched_round == view.round for _, dispatched_round in view.awaited)
         if self.options.uniqueness == "off" or not late_to_come:
             return state
-        kept = [*state["on_time"].get(view.round, ()), sketch(update.delta)]
+        kept = {**state["on_time"].get(view.round, {}), update.client: sketch(update.delta)}
         return {**state, "on_time": {**state["on_time"], view.round: kept}}
 
     @staticmethod
@@ -109,5 +111,6 @@ class Inversion(Compensator):
         pair = state["estimates"].get(job_key(update.client, update.dispatched_round))
         if pair is None:
             return state
-        switch = Switch(**state["switch"]).seen(*pair, sketch(update.delta), view.round)
+        estimate, late = pair
+        switch = Switch(**state["switch"]).seen(estimate, late, sketch(update.delta), view.round)
         return {**state, "switch": switch.to_tree()}
