@@ -48,6 +48,16 @@ def trained_by_torch(parts: Parts, inputs: Tensor, targets: Tensor, training: Lo
     return model.layout.join([p.detach() for p in module.parameters()]) - weights, module
 
 
+@pytest.mark.parametrize(
+    ("momentum", "nesterov", "reach"),
+    # Three steps along a gradient of 1: velocities 1, 1.5 and 1.75; with Nesterov's look ahead 1.5, 1.75 and 1.875.
+    [(0.0, False, 3.0), (0.5, False, 4.25), (0.5, True, 5.125)],
+)
+def test_reach(momentum: float, nesterov: bool, reach: float) -> None:
+    training = LocalTraining(lr=0.1, momentum=momentum, nesterov=nesterov)
+    assert training.reach(3) == pytest.approx(0.1 * reach)
+
+
 @pytest.mark.parametrize("training", PROGRAMS)
 def test_equals_torch_sgd(training: LocalTraining) -> None:
     parts = tiny_mlp()
