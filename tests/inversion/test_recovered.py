@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from stalefl.contracts import InputSpec
-from stalefl.inversion.recovered import LabelKind, RecoveredData, labels_of, random_data, recovered_size
+from stalefl.inversion.recovered import SMALLEST, LabelKind, RecoveredData, labels_of, random_data, recovered_size
 from stalefl.seeds import named_generator
 from tests.fixtures import SPEC
 
@@ -15,8 +15,11 @@ def start(seed: int = 0, spec: InputSpec = SPEC, size: int = 8) -> RecoveredData
     return random_data(spec, size, named_generator(seed, "inversion"), CPU)
 
 
-@pytest.mark.parametrize(("samples", "size"), [(1, 16), (128, 16), (140, 18), (400, 50), (512, 64), (60_000, 64)])
-def test_an_eighth_of_the_clients_samples_from_16_to_64(samples: int, size: int) -> None:
+@pytest.mark.parametrize(
+    ("samples", "size"),
+    [(1, SMALLEST), (8 * SMALLEST, SMALLEST), (400, 50), (404, 50), (405, 51), (512, 64), (60_000, 64)],
+)
+def test_an_eighth_of_the_clients_samples_within_limits(samples: int, size: int) -> None:
     assert recovered_size(samples) == size
 
 
