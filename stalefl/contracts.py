@@ -171,7 +171,8 @@ class ServerView:
     staleness_rounds: int = 0
     """In ``dispatch``: the delay with which the reply will arrive. In ``compensate``: the update's staleness."""
     awaited: frozenset[tuple[int, int]] = frozenset()
-    """(client, dispatched round) of the models that clients still work on after this round's arrivals."""
+    """(client, dispatched round) of the models that clients still work on after this round's arrivals; empty in
+    ``init`` and ``dispatch``."""
 
 
 class Compensated(NamedTuple):

@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
+from stalefl.config.explain import one_line
 from stalefl.config.loading import experiment_to_toml
-from stalefl.config.schema import Experiment, TrainingTable
-from stalefl.contracts import DataContext, InputError
+from stalefl.config.schema import Experiment, ShadowTable, TrainingTable
+from stalefl.contracts import Compensator, DataContext, InputError
 from stalefl.data.federated import FederatedData
 from stalefl.data.partition_file import save_partition
 from stalefl.data.setup import partition_meta, prepare_partition
@@ -47,10 +48,7 @@ def build_run(experiment: Experiment, context: DataContext) -> Run:
     registry = load_registry()
     seed = experiment.run.seed
     method = registry.create("method", str(experiment.method.name), experiment.method.options)
-    shadows = {
-        label: registry.create("method", shadow.name, shadow.options)
-        for label, shadow in experiment.evaluation.shadows.items()
-    }
+    shadows = {label: _shadow(label, table) for label, table in experiment.evaluation.shadows.items()}
     device = resolve_device(experiment.run.device)
     dataset = registry.create("dataset", experiment.data.dataset, experiment.data.options).load(context)
     if experiment.staleness.affected_class >= dataset.spec.classes:
@@ -78,6 +76,13 @@ def build_run(experiment: Experiment, context: DataContext) -> Run:
     )
     start = engine.start(simulation, weights, buffers)
     return Run(experiment, data, late_clients, first_late, simulation, start)
+
+
+def _shadow(label: str, table: ShadowTable) -> Compensator:
+    try:
+        return load_registry().create("method", table.name, table.options)
+    except InputError as error:
+        raise InputError(f"evaluation.shadows.{one_line(label)}: {error}") from error
 
 
 def local_training(table: TrainingTable) -> LocalTraining:
@@ -218,11 +223,11 @@ def _late_update(late: engine.LateUpdate, oracle: bool) -> dict[str, Any]:
         "staleness_rounds": late.staleness_rounds,
         "weight": late.weight,
         "iterations": late.iterations,
-        **late.facts,
     }
     if oracle:
         record |= {"estimate_error": _errors(late.estimate_error), "stale_error": _errors(late.stale_error)}
-    return record
+    # A plugin names its facts as it likes; none takes the place of ours.
+    return {**record, **late.facts, **record}
 
 
 def _errors(error: Disparity | None) -> dict[str, float] | None:

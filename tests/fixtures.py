@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,7 @@ def view(
     training: LocalTraining = TRAINING,
     seed: int = 0,
     staleness_rounds: int = 0,
+    awaited: Iterable[tuple[int, int]] = (),
 ) -> ServerView:
     """What a method sees. A view of literal weights holds a model that does not fit them, for methods that use none."""
     return ServerView(
@@ -93,6 +94,7 @@ def view(
         input_spec=SPEC,
         generator=named_generator(seed, "test-view"),
         staleness_rounds=staleness_rounds,
+        awaited=frozenset(awaited),
     )
 
 
@@ -118,10 +120,19 @@ def update(
     )
 
 
-METHODS = ("unstale", "unweighted", "weighted", "first-order", "w-pred", "asyn-tiers", "inversion")
+METHODS = (
+    "unstale",
+    "unweighted",
+    "weighted",
+    "first-order",
+    "w-pred",
+    "asyn-tiers",
+    "inversion",
+    "anchored-inversion",
+)
 
 
-QUICK = {"inversion": {"size": 4, "iterations": 4, "warm_iterations": 2}}
+QUICK = {name: {"size": 4, "iterations": 4, "warm_iterations": 2} for name in ("inversion", "anchored-inversion")}
 """Options that make methods quick enough for tests."""
 
 

@@ -16,10 +16,12 @@ from stalefl.config.loading import experiment_to_toml, load_experiment
 from stalefl.config.schema import Experiment, TrainingTable
 from stalefl.contracts import DataContext, InputError
 from stalefl.data.partition_file import load_partition
-from stalefl.experiment import build_run, execute, local_training
+from stalefl.experiment import _late_update, build_run, execute, local_training
 from stalefl.report.folders import RunFolder
+from stalefl.simulation.engine import LateUpdate
+from stalefl.simulation.oracle import Disparity
 from stalefl.storage import load_weights
-from tests.fixtures import METHODS, digits_experiment
+from tests.fixtures import METHODS, QUICK, digits_experiment
 
 CONTEXT = DataContext(Path("no-data-needed"))
 
@@ -29,7 +31,12 @@ def run_it(experiment: Experiment, folder: RunFolder, **known: Any) -> dict[str,
 
 
 def without_seconds(folder: RunFolder) -> list[dict[str, Any]]:
-    return [{k: v for k, v in record.items() if not k.endswith("_seconds")} for record in folder.read_rounds()]
+    return [_without_seconds(record) for record in folder.read_rounds()]
+
+
+def _without_seconds(record: dict[str, Any]) -> dict[str, Any]:
+    timeless = {k: v for k, v in record.items() if k != "seconds" and not k.endswith("_seconds")}
+    return {k: _without_seconds(v) if isinstance(v, dict) else v for k, v in timeless.items()}
 
 
 def stop_after(round: int) -> dict[str, Any]:
@@ -269,6 +276,103 @@ def test_the_test_samples_change_nothing_but_the_measurement(tmp_path: Path) -> 
     assert [r["loss"] for r in folders[0].read_rounds()] != [r["loss"] for r in folders[1].read_rounds()]
 
 
+# --- late updates and shadows ---------------------------------------------------------------------------------------
+
+
+def test_a_record_tells_of_every_late_update(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run")
+    run = build_run(digits_experiment("inversion"), CONTEXT)
+    execute(run, folder)
+    records = folder.read_rounds()
+    assert [len(record["late_updates"]) for record in records] == [0, 0, 1, 1, 1, 1]
+    last = records[-1]["late_updates"][0]
+    assert (last["client"], last["staleness_rounds"]) == (run.late_clients[0], 2)
+    assert (last["weight"], last["iterations"]) == (10.0, 2)
+    # The estimates of rounds 3 and 4 have been checked in rounds 5 and 6.
+    assert set(last) - {"client", "staleness_rounds", "weight", "iterations"} == {
+        "e1",
+        "e2",
+        "gamma",
+        "fit_loss",
+        "estimate_error",
+        "stale_error",
+    }
+    assert "e1" not in records[3]["late_updates"][0]
+    assert last["estimate_error"] == records[-1]["estimate_error"]
+    assert last["stale_error"] == records[-1]["stale_error"]
+    assert last["e2"] > 0
+
+
+def test_without_the_oracle_a_late_update_has_no_errors(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run")
+    run_it(digits_experiment("anchored-inversion", evaluation={"oracle": False}), folder)
+    last = folder.read_rounds()[-1]
+    assert set(last["late_updates"][0]) == {
+        "client",
+        "staleness_rounds",
+        "weight",
+        "iterations",
+        "alpha",
+        "beta",
+        "fit_loss",
+    }
+    assert "estimate_error" not in last
+
+
+def test_a_methods_facts_take_no_place_of_the_records_own() -> None:
+    late = LateUpdate(3, 2, 10.0, 4, {"client": 99.0, "own": 1.0, "stale_error": 0.0}, None, Disparity(0.5, 0.25))
+    assert _late_update(late, oracle=True) == {
+        "client": 3,
+        "staleness_rounds": 2,
+        "weight": 10.0,
+        "iterations": 4,
+        "own": 1.0,
+        "estimate_error": None,
+        "stale_error": {"l1": 0.5, "cosine": 0.25},
+    }
+
+
+SHADOWS = {
+    'ten % [odd] "label"\n': {"name": "inversion", "options": {**QUICK["inversion"], "sparsify": 0.9}},
+    "anchored": {"name": "anchored-inversion", "options": QUICK["anchored-inversion"]},
+    "plain": {"name": "unweighted"},
+}
+
+
+@pytest.mark.parametrize("method", ["unweighted", "inversion"])
+def test_shadows_change_nothing_in_a_runs_own_records(method: str, tmp_path: Path) -> None:
+    alone, cast = RunFolder.create(tmp_path / "alone"), RunFolder.create(tmp_path / "cast")
+    run_it(digits_experiment(method), alone)
+    run_it(digits_experiment(method, evaluation={"shadows": SHADOWS}), cast)
+    assert cast.weights.read_bytes() == alone.weights.read_bytes()
+    records = without_seconds(cast)
+    for record in records:
+        assert set(record.pop("shadows")) == set(SHADOWS)
+    assert records == without_seconds(alone)
+
+
+def test_shadows_need_no_oracle_flag_and_record_what_they_would_have_done(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run")
+    run_it(digits_experiment(evaluation={"shadows": SHADOWS, "oracle": False}), folder)
+    records = folder.read_rounds()
+    assert [record["shadows"]["anchored"]["iterations"] for record in records] == [0, 0, 4, 2, 2, 2]
+    assert [record["shadows"]["anchored"]["estimate_error"] is None for record in records] == [True] * 2 + [False] * 4
+    last = records[-1]
+    assert last["shadows"]["plain"]["estimate_error"] == last["stale_error"]
+    assert last["shadows"]["plain"]["seconds"] > 0
+    assert len({shadow["estimate_error"]["l1"] for shadow in last["shadows"].values()}) == 3
+
+
+def test_a_run_with_shadows_stopped_and_resumed_gives_the_same_records(tmp_path: Path) -> None:
+    experiment = digits_experiment(evaluation={"shadows": SHADOWS})
+    whole, halved = RunFolder.create(tmp_path / "whole"), RunFolder.create(tmp_path / "halved")
+    run_it(experiment, whole)
+    assert run_it(experiment, halved, **stop_after(5)) is None
+    assert load_experiment(halved.config) == experiment
+    run_it(load_experiment(halved.config), halved, resume=True)
+    assert_same_run(whole, halved)
+
+
 # --- bad input ------------------------------------------------------------------------------------------------------
 
 
@@ -296,6 +400,15 @@ def test_more_late_clients_than_clients() -> None:
         ({"method": "inversoin"}, 'unknown method "inversoin"; did you mean "inversion"'),
         ({"method": "weighted", "options": {"c": 1}}, 'options of method "weighted": .*c'),
         ({"evaluation": {"test_samples": -1}}, "evaluation.test_samples = -1 is not valid; valid: integer >= 0"),
+        (
+            {"evaluation": {"shadows": {"mine": {"name": "inversoin"}}}},
+            'evaluation.shadows.mine: unknown method "inversoin"; did you mean "inversion"',
+        ),
+        (
+            {"evaluation": {"shadows": {"two\nlines": {"name": "inversion", "options": {"sparsify": 1.0}}}}},
+            'evaluation.shadows.two lines: options of method "inversion": sparsify = 1.0 is not valid; valid: number',
+        ),
+        ({"evaluation": {"shadows": {"mine": {}}}}, "evaluation.shadows.mine.name is missing"),
         ({"data": {"dataset": "digit"}}, "digits"),
         ({"model": {"name": "lenet5", "options": {}}}, "lenet"),
         ({"model": {"name": "mlp", "options": {"hidden": [0]}}}, "hidden"),

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -130,21 +130,27 @@ def _problem(
     if not location:
         return Problem((), message.removeprefix("Value error, "))
     value: Any = document
-    table: type[BaseModel] | None = model
+    place: Any = model
+    parent = model
     depth = 0
-    while table is not None and depth < len(location):
-        parent, name = table, location[depth]
+    while _is_table(place) and depth < len(location):
+        name = location[depth]
         value = value.get(name) if isinstance(value, Mapping) else None
-        table = _table_of(parent, name)
+        if get_origin(place) is dict:
+            place = get_args(place)[1]
+        else:
+            parent = place
+            place = parent.model_fields[name].annotation if name in parent.model_fields else None
         depth += 1
     path = location[:depth]
-    return Problem(path, _text(path, value, kind, message, parent, is_table=table is not None))
+    return Problem(path, _text(path, value, kind, message, parent, is_table=_is_table(place)))
 
 
-def _table_of(parent: type[BaseModel], name: str) -> type[BaseModel] | None:
-    """The table that the key ``name`` of ``parent`` holds, or None if it holds a value."""
-    annotation = parent.model_fields[name].annotation if name in parent.model_fields else None
-    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+def _is_table(annotation: Any) -> bool:
+    """Whether it is a table of known keys, or one of such tables by names of the user's own."""
+    if get_origin(annotation) is dict:
+        return _is_table(get_args(annotation)[1])
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _text(path: tuple[str, ...], value: Any, kind: str, message: str, table: type[BaseModel], is_table: bool) -> str:

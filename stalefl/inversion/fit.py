@@ -74,7 +74,7 @@ def fit_data(
     spec: InputSpec,
     start: RecoveredData,
     settings: FitSettings,
-    generator: torch.Generator | None = None,
+    generator: torch.Generator,
     on_iteration: Callable[[int], None] = lambda iteration: None,
 ) -> Fit:
     """Minimise the disparity of the update that D_rec gives from the target, over D_rec by Adam, from ``start``.
@@ -134,5 +134,5 @@ class Moments(NamedTuple):
         return first / (1 - 0.9**iteration) / (root + 1e-8), Moments(first, second)
 
 
-def _draw(count: int, generator: torch.Generator | None) -> int:
+def _draw(count: int, generator: torch.Generator) -> int:
     return 0 if count == 1 else int(torch.randint(count, (), generator=generator))

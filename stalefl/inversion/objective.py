@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
+from torch.nn.functional import cosine_similarity
 
 Disparity = Literal["l2", "l1", "cosine"]
 """Relative squared L2 distance |f - d|^2 / |d|^2, relative L1 distance |f - d|_1 / |d|_1, or 1 - cos(f, d)."""
@@ -38,7 +38,7 @@ class Objective:
             return (fitted - self.target).square().sum() / self.target.square().sum()
         if self.kind == "l1":
             return (fitted - self.target).abs().sum() / self.target.abs().sum()
-        return 1 - torch.dot(fitted, self.target) / (fitted.norm() * self.target.norm())
+        return 1 - cosine_similarity(fitted, self.target, dim=0)
 
 
 def largest_entries(delta: Tensor, sparsify: float) -> Tensor:

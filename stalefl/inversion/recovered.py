@@ -43,7 +43,7 @@ def labels_of(logits: Tensor, kind: LabelKind) -> Tensor:
     soft = logits.softmax(dim=1)
     if kind == "soft":
         return soft
-    return one_hot(logits.argmax(dim=1), logits.shape[1]) + soft - soft.detach()
+    return one_hot(logits.argmax(dim=1), logits.shape[1]) + (soft - soft.detach())
 
 
 def recovered_size(samples: int) -> int:

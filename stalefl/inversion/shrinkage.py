@@ -29,17 +29,18 @@ class Evidence(NamedTuple):
 
     def seen(self, features: Tensor, truth: Tensor, round: int, memory: float) -> Evidence:
         """With one more arrival: features [F, S] and the true update [S]. A true update of zero says nothing."""
+        features, truth = features.cpu().double(), truth.cpu().double()
         scale = truth.square().sum()
         if scale == 0:
             return self
         aged = self.aged(round, memory)
-        features, truth = features.double(), truth.double()
         gram, moment = features @ features.T / scale, features @ truth / scale
-        return Evidence(aged.gram + gram.float().cpu(), aged.moment + moment.float().cpu(), round)
+        return Evidence(aged.gram + gram.float(), aged.moment + moment.float(), round)
 
     def aged(self, round: int, memory: float) -> Evidence:
+        """As it weighs in a later round; on the CPU, where so few numbers belong, also after a checkpoint."""
         kept = memory ** (round - self.round)
-        return Evidence(kept * self.gram, kept * self.moment, round)
+        return Evidence(kept * self.gram.cpu(), kept * self.moment.cpu(), round)
 
     def coefficients(self, prior: Tensor, strength: Tensor) -> Tensor:
         """[F]: the least-squares multiples, shrunk towards ``prior`` [F]; ``strength`` [F] is what the prior weighs

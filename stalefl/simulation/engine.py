@@ -144,9 +144,9 @@ class RoundFacts:
 
 def start(sim: Simulation, weights: Tensor, buffers: dict[str, Tensor]) -> SimulationState:
     """The state before round 1."""
-    view = _view(sim, 0, weights, buffers)
-    shadow_states = {label: shadow.init(view) for label, shadow in sim.shadows.items()}
-    return SimulationState(0, weights, buffers, sim.method.init(view), History(), shadow_states)
+    shadow_states = {label: shadow.init(_view(sim, 0, weights, buffers)) for label, shadow in sim.shadows.items()}
+    method_state = sim.method.init(_view(sim, 0, weights, buffers))
+    return SimulationState(0, weights, buffers, method_state, History(), shadow_states)
 
 
 def rounds(sim: Simulation, state: SimulationState, last_round: int) -> Iterator[tuple[SimulationState, RoundFacts]]:
@@ -266,8 +266,9 @@ def _cast_shadows(
     shadows, next_states = {}, {}
     for label, shadow in sim.shadows.items():
         began = _clock(sim)
+        own_view = replace(view, generator=sim.generator("server", view.round))
         outcome = server_round(
-            shadow, view, updates, states[label], lambda client: sim.generator("compensate", view.round, client)
+            shadow, own_view, updates, states[label], lambda client: sim.generator("compensate", view.round, client)
         )
         seconds = _clock(sim) - began
         errors = [late.estimate_error for late in _late_updates(outcome, truths) if late.estimate_error]

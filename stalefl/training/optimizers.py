@@ -70,7 +70,8 @@ class Sgd:
         return self.lr * steps / (1 - self.momentum)
 
     def reach(self, steps: int) -> float:
-        velocities = (1 - self.momentum**step for step in range(1, steps + 1))
+        ahead = int(self.nesterov)
+        velocities = (1 - self.momentum ** (step + ahead) for step in range(1, steps + 1))
         return self.lr * sum(velocities) / (1 - self.momentum)
 
 

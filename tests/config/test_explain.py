@@ -10,6 +10,11 @@ from stalefl.config.explain import Key, first_of, keys_of, nearest, problems, va
 from stalefl.contracts import Options
 
 
+class Inner(Options):
+    name: str
+    depth: int = 1
+
+
 class Tuned(Options):
     size: int = Field(16, ge=1, le=64, description="samples")
     rate: float | None = Field(None, description="rate")
@@ -18,6 +23,7 @@ class Tuned(Options):
     mode: Literal["plain"] = "plain"
     shares: tuple[Annotated[float, Field(gt=0)], ...] = ()
     must: int
+    tables: dict[str, Inner] = Field(default_factory=dict)
 
     @field_validator("must")
     @classmethod
@@ -36,6 +42,7 @@ def test_keys_in_words() -> None:
         Key("mode", "only plain", '"plain"', ""),
         Key("shares", "list of numbers > 0", "[]", ""),
         Key("must", "integer", "required", ""),
+        Key("tables", "table", "{}", ""),
     )
     assert keys_of(Options) == ()
 
@@ -54,6 +61,17 @@ def test_a_strict_model_takes_what_toml_can_say() -> None:
         ({"must": 2, "pair": [1, 2]}, "pair = [1, 2] is not valid; valid: list of integer, string"),
         ({"must": 2, "sise": 5}, 'unknown "sise"; did you mean "size"? Valid: size, rate,'),
         ({"must": 2, "rate": "a", "size": "b"}, "(and 1 more)"),
+        ({"must": 2, "tables": {"my own": {}}}, "tables.my own.name is missing; it has no default"),
+        (
+            {"must": 2, "tables": {"a": {"nane": "x", "name": "y"}}},
+            'unknown "tables.a.nane"; did you mean "name"? Valid:',
+        ),
+        (
+            {"must": 2, "tables": {"a": {"name": "y", "depth": "x"}}},
+            'tables.a.depth = "x" is not valid; valid: integer',
+        ),
+        ({"must": 2, "tables": {"a": 3}}, "tables.a = 3 is not a table; write [tables.a]"),
+        ({"must": 2, "tables": 3}, "tables = 3 is not a table; write [tables]"),
     ],
 )
 def test_what_is_wrong_in_words(document: dict[str, object], said: str) -> None:

@@ -247,6 +247,21 @@ def test_what_is_written_reads_back_the_same(lr: float, share: float, options: d
     assert type(again.training.clients_per_round) is type(experiment.training.clients_per_round)
 
 
+@given(label=st.text(st.characters(codec="utf-8")))
+def test_shadows_read_back_the_same_whatever_their_label(label: str) -> None:
+    shadow = {"name": "inversion", "options": {"sparsify": 0.95}}
+    experiment = load_experiment(flags={"evaluation": {"shadows": {label: shadow}}})
+    again = load_experiment(flags=tomli.loads(experiment_to_toml(experiment)))
+    assert again.evaluation.shadows == experiment.evaluation.shadows
+    assert list(again.evaluation.shadows) == [label]
+
+
+def test_a_shadow_can_be_set_at_the_command_line() -> None:
+    experiment = load_experiment(None, ["evaluation.shadows.a.name=weighted", "evaluation.shadows.a.options.b=3"])
+    shadow = experiment.evaluation.shadows["a"]
+    assert (shadow.name, shadow.options) == ("weighted", {"b": 3})
+
+
 def test_single_run_is_one_method_with_its_options_and_one_seed() -> None:
     overrides = ["method.name=['a', 'b']", "method.options.b.x=1", "run.seeds=3", "run.rounds=7"]
     experiment = load_experiment(None, overrides)

@@ -7,7 +7,9 @@ import torch
 from torch import nn
 from torch.nn.functional import one_hot
 
-from stalefl.inversion.core import Program, fit_data, random_data
+from stalefl.inversion.fit import FitSettings, Target, fit_data
+from stalefl.inversion.program import Program
+from stalefl.inversion.recovered import random_data
 from stalefl.seeds import named_generator
 from stalefl.training.local_update import LocalTraining, local_update
 from tests.fixtures import SPEC, Parts, batch_norm_model, model_of, samples, tiny_mlp
@@ -56,5 +58,6 @@ def test_fitting_a_real_update_leaves_a_small_share_of_the_loss(
     delta = local_update(model, weights, buffers, *samples(12), training, named_generator(0, "local-training")).delta
     program = Program.of_client(model, training, buffers, samples=12)
     start = random_data(SPEC, 12, named_generator(0, "inversion"), torch.device("cpu"))
-    losses = fit_data(program, weights, delta, SPEC, start, iterations=200, learning_rate=0.05).losses
+    settings = FitSettings(iterations=200, learning_rate=0.05)
+    losses = fit_data(program, [Target(weights, delta)], SPEC, start, settings).losses
     assert losses[-1] < share * losses[0]

@@ -42,7 +42,17 @@ def test_a_round_record_has_the_documented_shape() -> None:
         "server_seconds": 0.25,
         "client_seconds": 0.5,
         "inversion_iterations": 10,
+        "late_updates": [],
     }
+
+
+def test_late_updates_and_shadows_are_recorded_as_they_are_given() -> None:
+    late_updates = ({"client": 3, "weight": 2.0, "gamma": math.inf},)
+    shadow = {"estimate_error": {"l1": 0.5, "cosine": math.nan}, "iterations": 7, "seconds": 0.5}
+    found = record(4, late_updates=late_updates, oracle=True, shadows={"tenth": shadow})
+    assert found["late_updates"] == [{"client": 3, "weight": 2.0, "gamma": None}]
+    assert found["shadows"] == {"tenth": {**shadow, "estimate_error": {"l1": 0.5, "cosine": None}}}
+    assert "shadows" not in record(4, oracle=True, shadows={})
 
 
 def test_a_round_that_was_not_evaluated_has_nulls() -> None:

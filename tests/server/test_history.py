@@ -31,6 +31,17 @@ def test_a_model_is_dropped_when_it_is_taken() -> None:
         taken.take(7, 1, 3)
 
 
+def test_awaited_are_the_clients_and_rounds_of_what_has_not_been_taken() -> None:
+    taken = history()
+    assert taken.awaited() == {(7, 1), (7, 2), (8, 1)}
+    taken.take(7, 1, 3)
+    assert taken.awaited() == {(7, 2), (8, 1)}
+    taken.send(7, 2, 9, NEW)
+    taken.take(7, 2, 4)
+    assert taken.awaited() == {(7, 2), (8, 1)}
+    assert History().awaited() == frozenset()
+
+
 def test_a_copy_shares_models_but_not_what_is_taken() -> None:
     original = history()
     assert original.copy().take(8, 1, 3) is OLD

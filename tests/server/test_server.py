@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -64,6 +65,34 @@ def test_with_all_updates_rejected_weights_and_buffers_stay() -> None:
     assert outcome.weights.tolist() == [1.0, 1.0]
     assert outcome.buffers == buffers
     assert outcome.rejected == (1, 2)
+
+
+def test_a_contribution_tells_what_the_compensation_took_and_says() -> None:
+    class Talkative(Compensator):
+        def compensate(self, update: ClientUpdate, view: ServerView, state: State) -> Compensated:
+            iterations = 10 * update.client
+            return Compensated(update.delta, 1.0, state, iterations, {"odd": update.client % 2 == 1})
+
+    outcome = one_round(*[update([1.0, 0.0], client=client) for client in (1, 2)], method=Talkative(Options()))
+    assert [(c.iterations, c.facts) for c in outcome.contributions] == [(10, {"odd": True}), (20, {"odd": False})]
+    assert outcome.inversion_iterations == 30
+    silent = one_round(update([1.0, 0.0])).contributions[0]
+    assert (silent.iterations, dict(silent.facts)) == (0, {})
+
+
+def test_every_step_sees_what_is_awaited() -> None:
+    class Watcher(Compensator):
+        def compensate(self, update: ClientUpdate, view: ServerView, state: State) -> Compensated:
+            return Compensated(update.delta, 1.0, {"compensate": view.awaited})
+
+        def aggregate(self, contributions: Any, view: ServerView, state: State) -> tuple[Tensor, State]:
+            return view.weights, {**state, "aggregate": view.awaited}
+
+        def refine(self, weights: Tensor, view: ServerView, state: State) -> tuple[Tensor, State]:
+            return weights, {**state, "refine": view.awaited}
+
+    outcome = one_round(update([1.0, 0.0]), method=Watcher(Options()), awaited=[(4, 2)])
+    assert outcome.state == {step: {(4, 2)} for step in ("compensate", "aggregate", "refine")}
 
 
 def test_without_updates_weights_stay() -> None:

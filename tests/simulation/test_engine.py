@@ -12,7 +12,7 @@ from stalefl.builtins.compensators.unweighted import Unweighted
 from stalefl.builtins.compensators.w_pred import WPred, WPredOptions
 from stalefl.contracts import ClientUpdate, Compensated, Compensator, Options, ServerView, State
 from stalefl.seeds import named_generator
-from stalefl.simulation.engine import RoundFacts, Simulation, SimulationState, rounds, run_round, start
+from stalefl.simulation.engine import LateUpdate, RoundFacts, Simulation, SimulationState, rounds, run_round, start
 from stalefl.simulation.staleness import plan_jobs
 from stalefl.storage import load_tree, save_tree
 from stalefl.training.local_update import local_update
@@ -216,3 +216,142 @@ def test_what_a_method_sees() -> None:
     states, _ = simulated(2, Watcher(Options()), LATE)
     assert states[-1].method_state["views"] == [(0, "init", 0), (1, "refine", 0), (2, "refine", 0)]
     assert sorted(dispatches) == [(t, c, s) for t in (1, 2) for c, s in [(0, 0), (1, 0), (2, 0), (2, 3)]]
+
+
+def test_awaited_is_what_clients_still_work_on_after_the_rounds_arrivals() -> None:
+    class Watcher(Compensator):
+        def dispatch(self, client: int, view: ServerView, state: State) -> Tensor:
+            assert view.awaited == frozenset()
+            return view.weights
+
+        def compensate(self, update: ClientUpdate, view: ServerView, state: State) -> Compensated:
+            seen = {**state.get("compensate", {}), view.round: sorted(view.awaited)}
+            return Compensated(update.delta, 1.0, {**state, "compensate": seen})
+
+        def refine(self, weights: Tensor, view: ServerView, state: State) -> tuple[Tensor, State]:
+            return weights, {**state, "refine": {**state.get("refine", {}), view.round: sorted(view.awaited)}}
+
+    states, _ = simulated(5, Watcher(Options()), LATE)
+    assert states[-1].method_state["compensate"] == {
+        1: [(2, 1)],
+        2: [(2, 1), (2, 2)],
+        3: [(2, 1), (2, 2), (2, 3)],
+        4: [(2, 2), (2, 3), (2, 4)],
+        5: [(2, 3), (2, 4), (2, 5)],
+    }
+    assert states[-1].method_state["refine"] == states[-1].method_state["compensate"]
+
+
+def test_late_updates_tell_what_became_of_them() -> None:
+    class Talkative(Compensator):
+        def compensate(self, update: ClientUpdate, view: ServerView, state: State) -> Compensated:
+            return Compensated(update.delta, 0.5, state, update.staleness_rounds, {"round": float(view.round)})
+
+    _, facts = simulated(5, Talkative(Options()), LATE)
+    assert [f.late_updates for f in facts] == [
+        (),
+        (),
+        (),
+        (LateUpdate(2, 3, 0.5, 3, {"round": 4.0}),),
+        (LateUpdate(2, 3, 0.5, 3, {"round": 5.0}),),
+    ]
+
+
+def test_late_updates_have_errors_of_their_own_with_the_oracle() -> None:
+    """Clients 1 and 2 are late; what is recorded of the round is the mean over both."""
+    _, facts = simulated(4, Inversion(QUICK), {1: 3, 2: 3}, oracle=True)
+    one, other = facts[-1].late_updates
+    assert (one.client, other.client) == (1, 2)
+    for name in ("estimate_error", "stale_error"):
+        errors, mean = [getattr(late, name) for late in (one, other)], getattr(facts[-1], name)
+        assert errors[0] != errors[1]
+        assert mean.l1 == pytest.approx((errors[0].l1 + errors[1].l1) / 2)
+        assert mean.cosine == pytest.approx((errors[0].cosine + errors[1].cosine) / 2)
+
+
+def test_a_rejected_late_update_is_not_among_them() -> None:
+    class Broken(Compensator):
+        def compensate(self, update: ClientUpdate, view: ServerView, state: State) -> Compensated:
+            return Compensated(update.delta * (float("nan") if update.client == 2 else 1), 1.0, state)
+
+    _, facts = simulated(4, Broken(Options()), {1: 3, 2: 3}, oracle=True, shadows={"plain": Unweighted(Options())})
+    assert [late.client for late in facts[-1].late_updates] == [1]
+    assert (facts[-1].rejected, facts[-1].staleness_rounds) == ((2,), (3, 3))
+    assert facts[-1].shadows["plain"].estimate_error != facts[-1].estimate_error
+
+
+# --- shadows --------------------------------------------------------------------------------------------------------
+
+QUICK = InversionOptions(size=3, iterations=3, warm_iterations=2)
+
+
+class Drawing(Unweighted):
+    """Draws in every step, and changes the model by it."""
+
+    def init(self, view: ServerView) -> State:
+        return {"drawn": [self.draw(view)]}
+
+    def aggregate(self, contributions: Any, view: ServerView, state: State) -> tuple[Tensor, State]:
+        weights, state = super().aggregate(contributions, view, state)
+        return weights + self.draw(view), state
+
+    def compensate(self, update: ClientUpdate, view: ServerView, state: State) -> Compensated:
+        drawn = self.draw(view)
+        return Compensated(update.delta + drawn, float(update.samples), {"drawn": [*state["drawn"], drawn]})
+
+    def refine(self, weights: Tensor, view: ServerView, state: State) -> tuple[Tensor, State]:
+        return weights + self.draw(view), state
+
+    @staticmethod
+    def draw(view: ServerView) -> float:
+        return 0.01 * float(torch.rand((), generator=view.generator))
+
+
+def shadows() -> dict[str, Compensator]:
+    return {"inverted": Inversion(QUICK), "drawing": Drawing(Options()), "as it is": Unweighted(Options())}
+
+
+def test_shadows_change_nothing() -> None:
+    parts = batch_norm_model()
+    for method in (Drawing(Options()), Inversion(QUICK), WPred(WPredOptions())):
+        cast, with_shadows = simulated(6, method, LATE, parts, oracle=True, shadows=shadows())
+        alone, without = simulated(6, method, LATE, parts, oracle=True)
+        for one, other in zip(cast, alone, strict=True):
+            assert torch.equal(one.weights, other.weights)
+            assert all(torch.equal(one.buffers[name], b) for name, b in other.buffers.items())
+        assert [f.late_updates for f in with_shadows] == [f.late_updates for f in without]
+        assert [f.inversion_iterations for f in with_shadows] == [f.inversion_iterations for f in without]
+        assert [f.shadows for f in without] == [{}] * 6
+
+
+def test_a_shadow_does_what_the_method_would() -> None:
+    """The same method as its own shadow estimates the same, and draws the same, beside others or alone."""
+    for name, method in shadows().items():
+        states, facts = simulated(6, method, LATE, oracle=True, shadows=shadows())
+        assert [f.shadows[name].estimate_error for f in facts] == [f.estimate_error for f in facts]
+        assert [f.shadows[name].iterations for f in facts] == [f.inversion_iterations for f in facts]
+        assert facts[-1].estimate_error is not None
+    states, _ = simulated(6, Drawing(Options()), LATE, oracle=True, shadows=shadows())
+    assert states[-1].shadow_states["drawing"] == states[-1].method_state
+
+
+def test_shadows_are_measured_where_late_updates_arrive() -> None:
+    _, facts = simulated(4, Unweighted(Options()), LATE, oracle=True, shadows=shadows())
+    assert [sorted(f.shadows) for f in facts] == [["as it is", "drawing", "inverted"]] * 4
+    assert [f.shadows["inverted"].estimate_error for f in facts[:3]] == [None] * 3
+    last = facts[-1].shadows
+    assert last["as it is"].estimate_error == facts[-1].stale_error == facts[-1].estimate_error
+    assert last["inverted"].estimate_error not in (None, facts[-1].stale_error)
+    assert [last[name].iterations for name in ("inverted", "as it is")] == [3, 0]
+    assert last["inverted"].seconds > 0
+
+
+def test_shadows_go_on_from_a_checkpoint(tmp_path: Any) -> None:
+    sim, state = simulation(Unweighted(Options()), LATE, oracle=True, shadows=shadows())
+    whole = list(rounds(sim, state, 8))
+    save_tree(tmp_path / "tree", whole[4][0].to_tree())
+    rest = list(rounds(sim, SimulationState.from_tree(load_tree(tmp_path / "tree")), 8))
+    for (_, again), (_, before) in zip(rest, whole[5:], strict=True):
+        for name in sim.shadows:
+            assert again.shadows[name].estimate_error == before.shadows[name].estimate_error
+        assert again.shadows["inverted"].iterations == 2

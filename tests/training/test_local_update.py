@@ -73,6 +73,16 @@ def torch_optimiser(module: nn.Module, training: LocalTraining) -> torch.optim.O
     )
 
 
+@pytest.mark.parametrize(
+    ("momentum", "nesterov", "reach"),
+    # Three steps along a gradient of 1: velocities 1, 1.5 and 1.75; with Nesterov's look ahead 1.5, 1.75 and 1.875.
+    [(0.0, False, 3.0), (0.5, False, 4.25), (0.5, True, 5.125)],
+)
+def test_reach(momentum: float, nesterov: bool, reach: float) -> None:
+    training = LocalTraining(lr=0.1, momentum=momentum, nesterov=nesterov)
+    assert training.reach(3) == pytest.approx(0.1 * reach)
+
+
 @pytest.mark.parametrize("training", PROGRAMS, ids=NAMES)
 def test_equals_torch_after_every_number_of_epochs(training: LocalTraining) -> None:
     parts = tiny_mlp()

@@ -83,10 +83,11 @@ class Inversion(Compensator):
         return Switch(**state["switch"]).gamma(view.round, self.options.switch_window)
 
     def _uniqueness(self, update: ClientUpdate, state: State) -> Uniqueness:
-        on_time = state["on_time"].get(update.dispatched_round, ())
         if self.options.uniqueness == "off":
             return uniqueness(update.delta, (), "nearest")
-        return uniqueness(sketch(update.delta), on_time, self.options.uniqueness)
+        on_time = state["on_time"].get(update.dispatched_round, {})
+        others = [kept for client, kept in on_time.items() if client != update.client]
+        return uniqueness(sketch(update.delta), others, self.options.uniqueness)
 
     @staticmethod
     def _as_it_is(update: ClientUpdate, state: State, facts: dict[str, float | bool] | None = None) -> Compensated:
@@ -117,7 +118,7 @@ class Inversion(Compensator):
         late_to_come = any(dispatched_round == view.round for _, dispatched_round in view.awaited)
         if self.options.uniqueness == "off" or not late_to_come:
             return state
-        kept = [*state["on_time"].get(view.round, ()), sketch(update.delta)]
+        kept = {**state["on_time"].get(view.round, {}), update.client: sketch(update.delta)}
         return {**state, "on_time": {**state["on_time"], view.round: kept}}
 
     @staticmethod
