@@ -43,7 +43,7 @@ def test_a_batch_finds_what_the_clients_find_one_by_one(
     program, targets, starts = problem(parts, training)
     together = fit_batch(program, targets, SPEC, starts, settings)
     for fit, target, start in zip(together, targets, starts, strict=True):
-        alone = fit_data(program, [target], SPEC, start, settings)
+        alone = fit_data(program, [target], SPEC, start, settings, named_generator(0, "inversion"))
         assert fit.losses == pytest.approx(alone.losses, rel=1e-3)
         torch.testing.assert_close(fit.data.inputs, alone.data.inputs, rtol=1e-2, atol=1e-2)
         torch.testing.assert_close(fit.data.labels, alone.data.labels, rtol=1e-2, atol=1e-2)
@@ -53,7 +53,10 @@ def test_every_client_stops_when_its_own_loss_has_flattened() -> None:
     program, targets, starts = problem(tiny_mlp(), PROGRAMS["momentum"])
     settings = FitSettings(iterations=60, tolerance=0.2, patience=4)
     together = fit_batch(program, targets, SPEC, starts, settings)
-    alone = [fit_data(program, [t], SPEC, s, settings) for t, s in zip(targets, starts, strict=True)]
+    alone = [
+        fit_data(program, [t], SPEC, s, settings, named_generator(0, "inversion"))
+        for t, s in zip(targets, starts, strict=True)
+    ]
     assert [fit.iterations for fit in together] == [fit.iterations for fit in alone]
     assert len({fit.iterations for fit in together}) > 1
     for fit, other in zip(together, alone, strict=True):

@@ -59,5 +59,5 @@ def test_fitting_a_real_update_leaves_a_small_share_of_the_loss(
     program = Program.of_client(model, training, buffers, samples=12)
     start = random_data(SPEC, 12, named_generator(0, "inversion"), torch.device("cpu"))
     settings = FitSettings(iterations=200, learning_rate=0.05)
-    losses = fit_data(program, [Target(weights, delta)], SPEC, start, settings).losses
+    losses = fit_data(program, [Target(weights, delta)], SPEC, start, settings, named_generator(0, "inversion")).losses
     assert losses[-1] < share * losses[0]

@@ -50,9 +50,9 @@ def test_the_views_generator_decides_the_start() -> None:
     assert recovered(seed=1).fit.losses != recovered().fit.losses
 
 
-@pytest.mark.parametrize(("size", "expected"), [("auto", 25), (7, 7)])
+@pytest.mark.parametrize(("size", "expected"), [("auto", 50), (7, 7)])
 def test_the_size_is_given_or_follows_the_clients(size: Any, expected: int) -> None:
-    assert len(recovered(arrived(count=200), size=size, iterations=1).fit.data) == expected
+    assert len(recovered(arrived(count=400), size=size, iterations=1).fit.data) == expected
 
 
 def test_the_last_data_keep_their_kind_of_labels() -> None:
