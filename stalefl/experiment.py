@@ -213,8 +213,17 @@ def _record(run: Run, state: engine.SimulationState, facts: engine.RoundFacts) -
         late_updates=[_late_update(late, run.simulation.oracle) for late in facts.late_updates],
         estimate_error=_errors(facts.estimate_error),
         stale_error=_errors(facts.stale_error),
-        shadows={label: asdict(shadow) for label, shadow in facts.shadows.items()},
+        shadows={label: _shadow_record(shadow) for label, shadow in facts.shadows.items()},
     )
+
+
+def _shadow_record(shadow: engine.Shadow) -> dict[str, Any]:
+    return {
+        "estimate_error": _errors(shadow.estimate_error),
+        "iterations": shadow.iterations,
+        "seconds": shadow.seconds,
+        "late_updates": [{"client": late.client, **late.facts} for late in shadow.late_updates if late.facts],
+    }
 
 
 def _late_update(late: engine.LateUpdate, oracle: bool) -> dict[str, Any]:

@@ -108,11 +108,19 @@ class LateUpdate:
 
 @dataclass(frozen=True)
 class Shadow:
-    """What a shadow method made of a round's late updates: the mean error of its estimates, and what they cost."""
+    """What a shadow method made of a round's late updates, and how long it took."""
 
-    estimate_error: Disparity | None
-    iterations: int
+    late_updates: tuple[LateUpdate, ...]
     seconds: float
+
+    @property
+    def estimate_error(self) -> Disparity | None:
+        """The mean over the late updates."""
+        return mean_disparity(late.estimate_error for late in self.late_updates if late.estimate_error)
+
+    @property
+    def iterations(self) -> int:
+        return sum(late.iterations for late in self.late_updates)
 
 
 @dataclass(frozen=True)
@@ -271,8 +279,7 @@ def _cast_shadows(
             shadow, own_view, updates, states[label], lambda client: sim.generator("compensate", view.round, client)
         )
         seconds = _clock(sim) - began
-        errors = [late.estimate_error for late in _late_updates(outcome, truths) if late.estimate_error]
-        shadows[label] = Shadow(mean_disparity(errors), outcome.inversion_iterations, seconds)
+        shadows[label] = Shadow(_late_updates(outcome, truths), seconds)
         next_states[label] = outcome.state
     return shadows, next_states
 

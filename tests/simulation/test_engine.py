@@ -293,14 +293,16 @@ class Drawing(Unweighted):
 
     def aggregate(self, contributions: Any, view: ServerView, state: State) -> tuple[Tensor, State]:
         weights, state = super().aggregate(contributions, view, state)
-        return weights + self.draw(view), state
+        drawn = self.draw(view)
+        return weights + drawn, {"drawn": [*state["drawn"], drawn]}
 
     def compensate(self, update: ClientUpdate, view: ServerView, state: State) -> Compensated:
         drawn = self.draw(view)
         return Compensated(update.delta + drawn, float(update.samples), {"drawn": [*state["drawn"], drawn]})
 
     def refine(self, weights: Tensor, view: ServerView, state: State) -> tuple[Tensor, State]:
-        return weights + self.draw(view), state
+        drawn = self.draw(view)
+        return weights + drawn, {"drawn": [*state["drawn"], drawn]}
 
     @staticmethod
     def draw(view: ServerView) -> float:
