@@ -5,7 +5,7 @@ built-ins; the tables in results.md come from the records in docs/records. tests
 of date.
 
 ``python docs/generate.py keep RUNS NAME`` copies the records of a run or comparison (no weights, no checkpoints) to
-docs/records/NAME.
+docs/records/NAME, beside methods and seeds that were kept before.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import inspect
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,14 @@ from typer.main import get_command
 from stalefl import hookspecs
 from stalefl.cli.app import app
 from stalefl.cli.common import grouped, named_key
+from stalefl.comparison import Task, summarise
 from stalefl.config.explain import Key, keys_of
+from stalefl.config.loading import load_experiment
 from stalefl.config.schema import Experiment
+from stalefl.contracts import DataContext
 from stalefl.registry import BUILTINS, KINDS, Description, Plugin, Registry
 from stalefl.report.estimation import estimation_markdown, windows_markdown
-from stalefl.report.folders import find_runs
+from stalefl.report.folders import ComparisonFolder, find_runs
 from stalefl.report.tables import comparison_markdown
 
 DOCS = Path(__file__).parent
@@ -213,11 +216,27 @@ def _records_table(kind: str, name: str) -> str:
 
 
 def keep_records(runs: Path, name: str) -> None:
-    """Copy what a run or comparison has recorded to docs/records/NAME."""
+    """Copy what a run or comparison has recorded to docs/records/NAME; methods and seeds that lie there already stay."""
+    several = ComparisonFolder.is_one(runs)
     for source in sorted(path for kept in KEPT for path in runs.rglob(kept)):
         target = RECORDS / name / source.relative_to(runs)
+        if several and source.parent == runs and target.exists():
+            continue
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
+    if several:
+        summarise_records(name, ComparisonFolder(runs).facts()["methods"])
+
+
+def summarise_records(name: str, new_methods: Sequence[str]) -> None:
+    """Write the comparison's overview and picture anew, from all of its runs."""
+    folder = ComparisonFolder(RECORDS / name)
+    methods = list(dict.fromkeys([*folder.facts()["methods"], *new_methods]))
+    seeds = {int(path.name.removeprefix("seed-")) for path in folder.path.glob("*/seed-*")}
+    folder.write_facts(methods, sorted(seeds))
+    runs = find_runs(folder.path)
+    tasks = [Task(load_experiment(run.config), run.path, DataContext(Path())) for run in runs]
+    summarise(tasks, [run.read_result() or {} for run in runs], folder.path)
 
 
 # --- Markdown -------------------------------------------------------------------------------------------------------
