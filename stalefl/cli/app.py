@@ -17,6 +17,7 @@ import stalefl
 from stalefl.cli import plugins
 from stalefl.cli.common import GroupedCommand, named_key
 from stalefl.cli.evaluate import evaluate_command
+from stalefl.cli.invert import invert_command
 from stalefl.cli.partition import partition_command
 from stalefl.cli.simulate import simulate_command
 from stalefl.config.explain import one_line
@@ -53,6 +54,7 @@ def stalefl_command(
 app.command("partition", cls=GroupedCommand)(partition_command)
 app.command("simulate", cls=GroupedCommand)(simulate_command)
 app.command("evaluate", cls=GroupedCommand)(evaluate_command)
+app.command("invert", cls=GroupedCommand)(invert_command)
 app.add_typer(plugins.app, name="plugins")
 
 

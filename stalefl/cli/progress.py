@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+SECONDS_BETWEEN_LINES = 2
 
 
 def announce(console: Console, text: str, spinner: bool = True) -> AbstractContextManager[object]:
@@ -132,6 +134,38 @@ class Lines:
         ahead = self.rounds * len(self.labels) - skipped - self.done_rounds
         began = min(first_time for _, first_time in self.first.values())
         return (now - began) / timed_rounds * ahead
+
+
+@contextmanager
+def steps(console: Console, text: str, total: int, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Shows how far one task of ``total`` steps is; gives a function to be told how many are done."""
+    if quiet:
+        yield lambda done: None
+    elif console.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, TimeRemainingColumn(), console=console, speed_estimate_period=600) as progress:
+            task = progress.add_task(text, total=total)
+            yield lambda done: progress.update(task, completed=done)
+    else:
+        yield _line_each_tenth(console, text, total)
+
+
+def _line_each_tenth(console: Console, text: str, total: int) -> Callable[[int], None]:
+    began = said = time.monotonic()
+
+    def advance(done: int) -> None:
+        nonlocal said
+        now = time.monotonic()
+        if done == total:
+            left = f"done in {duration(now - began)}"
+        elif done % max(1, total // 10) == 0 and now - said >= SECONDS_BETWEEN_LINES:
+            left = f"{duration((now - began) / done * (total - done))} left"
+        else:
+            return
+        said = now
+        console.print(f"{text} {done}/{total}, {left}", highlight=False, soft_wrap=True)
+
+    return advance
 
 
 def accuracy_note(record: dict[str, Any], affected_class: int) -> str:

@@ -191,6 +191,45 @@ class ComparisonFolder:
         write_whole(self.summary, _json_document(summary))
 
 
+class InversionFolder:
+    """The folder that ``stalefl invert`` writes."""
+
+    FILES = ("recovered.safetensors", "recovered.png", "inversion.png", "estimate.safetensors", "result.json")
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.recovered, self.samples, self.figures, self.estimate, self.result = (self.path / f for f in self.FILES)
+
+    def check_free(self, force: bool = False) -> None:
+        """Raises InputError if the folder is not empty; with ``force`` only if what it holds is no inversion."""
+        if file := next((place for place in (self.path, *self.path.parents) if place.is_file()), None):
+            raise InputError(f"cannot write {self.path}: {file} is a file; valid: a new folder, or an empty one")
+        if not self.path.is_dir() or not any(self.path.iterdir()):
+            return
+        if not force:
+            raise InputError(
+                f"{self.path} exists and is not empty; valid: a new folder, or --force to replace the inversion in it"
+            )
+        if not self.recovered.is_file():
+            raise InputError(f"{self.path} holds no inversion, so --force does not touch it; valid: a new folder")
+
+    def create(self, force: bool = False) -> None:
+        """Make the folder; ``force`` removes the files of an inversion there, no others."""
+        self.check_free(force)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            _remove_files(self.path, self.FILES)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+
+    def written(self) -> list[str]:
+        """The names of its files that are there."""
+        return [name for name in self.FILES if (self.path / name).is_file()]
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        write_whole(self.result, _json_document(result))
+
+
 def find_runs(path: Path | str) -> list[RunFolder]:
     """The run folders at or below ``path``, those of a comparison in its order. Raises InputError if there are none."""
     path = Path(path)

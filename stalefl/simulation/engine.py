@@ -171,14 +171,7 @@ def run_round(sim: Simulation, state: SimulationState) -> tuple[SimulationState,
 
     # 1. Send the model, or what the method makes of it, to every client that starts a job now.
     began = _clock(sim)
-    for job in sim.dispatched.get(t, ()):
-        seen = replace(
-            view,
-            staleness_rounds=job.staleness_rounds,
-            generator=sim.generator("dispatch", t, job.client),
-        )
-        weights = sim.method.dispatch(job.client, seen, state.method_state)
-        history.send(job.client, t, job.arrived_round, Sent(weights, state.buffers))
+    _send(sim, view, state.method_state, history)
     dispatch_seconds = _clock(sim) - began
 
     # 2. Train the clients whose update arrives now, on the model and the data they held when they were sent it.
@@ -212,6 +205,43 @@ def run_round(sim: Simulation, state: SimulationState) -> tuple[SimulationState,
         shadows=shadows,
     )
     return SimulationState(t, outcome.weights, outcome.buffers, outcome.state, history, shadow_states), facts
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One update as it arrives, what the server sees then, and the truth: the client's update had it been on time."""
+
+    update: ClientUpdate
+    view: ServerView
+    truth: Tensor
+
+
+def arrival(sim: Simulation, state: SimulationState, client: int) -> Arrival:
+    """The update of ``client`` in the round after ``state``, as ``run_round`` computes it; ``state`` stays as it is.
+
+    Raises ValueError if none of that client arrives then.
+    """
+    t, history = state.round + 1, state.history.copy()
+    job = next((job for job in sim.arriving.get(t, ()) if job.client == client), None)
+    if job is None:
+        raise ValueError(f"no update of client {client} arrives in round {t}")
+    view = _view(sim, t, state.weights, state.buffers)
+    _send(sim, view, state.method_state, history)
+    update = _train(sim, job, history.take(client, job.dispatched_round, t))
+    view = replace(view, staleness_rounds=job.staleness_rounds)
+    return Arrival(update, view, _truths(sim, view, [job]).get(client, update.delta))
+
+
+def _send(sim: Simulation, view: ServerView, method_state: State, history: History) -> None:
+    """Put what every client that starts a job now is sent into ``history``."""
+    for job in sim.dispatched.get(view.round, ()):
+        seen = replace(
+            view,
+            staleness_rounds=job.staleness_rounds,
+            generator=sim.generator("dispatch", view.round, job.client),
+        )
+        weights = sim.method.dispatch(job.client, seen, method_state)
+        history.send(job.client, view.round, job.arrived_round, Sent(weights, view.buffers))
 
 
 def _view(sim: Simulation, round: int, weights: Tensor, buffers: dict[str, Tensor]) -> ServerView:

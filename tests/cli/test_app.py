@@ -21,7 +21,7 @@ from stalefl.cli import main
 from stalefl.cli.common import console, data_context, named_key, print_json, set_up_logging
 from stalefl.contracts import InputError
 
-COMMANDS = ["partition", "simulate", "evaluate", "plugins"]
+COMMANDS = ["partition", "simulate", "evaluate", "invert", "plugins"]
 HEAVY = {"torch", "numpy", "matplotlib", "datasets", "sklearn", "torchvision", "rich"}
 
 

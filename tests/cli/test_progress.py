@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from stalefl.cli import progress
-from stalefl.cli.progress import Bars, Lines, Silent, announce, duration, make_display
+from stalefl.cli.progress import Bars, Lines, Silent, announce, duration, make_display, steps
 
 
 def record(round: int, accuracy: float | None = 0.5, affected: float | None = 0.25) -> dict[str, object]:
@@ -109,3 +109,32 @@ def test_quiet_shows_nothing() -> None:
         assert isinstance(display, Silent)
         display.advance(0, record(1))
     assert screen.getvalue() == ""
+
+
+def test_steps_are_a_line_each_tenth_but_not_many_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    screen = io.StringIO()
+    with steps(Console(file=screen, width=160), "fitting: iteration", 40, quiet=False) as advance:
+        for done in range(1, 41):
+            now[0] += 0.25
+            advance(done)
+    assert screen.getvalue().splitlines() == [
+        "fitting: iteration 8/40, 8 s left",
+        "fitting: iteration 16/40, 6 s left",
+        "fitting: iteration 24/40, 4 s left",
+        "fitting: iteration 32/40, 2 s left",
+        "fitting: iteration 40/40, done in 10 s",
+    ]
+
+
+def test_steps_are_a_bar_on_a_terminal_and_nothing_when_quiet() -> None:
+    screen = io.StringIO()
+    with steps(terminal_like(screen), "fitting: iteration", 4, quiet=False) as advance:
+        advance(4)
+    assert "fitting: iteration" in screen.getvalue()
+    assert "4/4" in screen.getvalue()
+    silent = io.StringIO()
+    with steps(terminal_like(silent), "fitting", 4, quiet=True) as advance:
+        advance(4)
+    assert silent.getvalue() == ""
