@@ -216,7 +216,7 @@ def _records_table(kind: str, name: str) -> str:
 
 
 def keep_records(runs: Path, name: str) -> None:
-    """Copy what a run or comparison has recorded to docs/records/NAME; methods and seeds that lie there already stay."""
+    """Copy what a run or comparison has recorded to docs/records/NAME, beside the methods and seeds that lie there."""
     several = ComparisonFolder.is_one(runs)
     for source in sorted(path for kept in KEPT for path in runs.rglob(kept)):
         target = RECORDS / name / source.relative_to(runs)

@@ -35,6 +35,7 @@ BLACK, ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = (
     "#D55E00",
     "#CC79A7",
 )
+INDIGO = "#332288"  # of Tol's palette, safe as well
 LINES: dict[str, Line] = {
     "unstale": (BLACK, "--"),
     "unweighted": (VERMILLION, "-"),
@@ -43,6 +44,7 @@ LINES: dict[str, Line] = {
     "w-pred": (SKY, "-"),
     "asyn-tiers": (GREEN, "-"),
     "inversion": (BLUE, "-"),
+    "anchored-inversion": (INDIGO, "-."),
 }
 OTHER_LINES: tuple[Line, ...] = tuple(
     (c, d) for d in ("-.", ":") for c in (GREEN, PURPLE, SKY, ORANGE, VERMILLION, BLUE)
