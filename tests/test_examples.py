@@ -12,12 +12,19 @@ from stalefl.config.loading import load_experiment, method_names
 from stalefl.registry import load_registry
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.toml"))
+COMPARISONS = [path for path in EXAMPLES if len(method_names(load_experiment(path).method)) > 1]
+ESTIMATES = [path for path in EXAMPLES if load_experiment(path).evaluation.shadows]
 SMALL = [
     *["--seeds", "1", "--rounds", "3", "--jobs", "1", "--set", "staleness.rounds=2"],
     *["--set", "partition.clients=10", "--set", "partition.samples_per_client=8", "--set", "staleness.late_clients=1"],
     *["--set", "training.clients_per_round=1.0"],
-    *["--set", "method.options.inversion.iterations=2", "--set", "method.options.inversion.size=4"],
+    *["--set", "staleness.late=affected-class", "--set", "staleness.clients=[]"],
 ]
+QUICK = ("iterations=2", "size=4")
+
+
+def test_every_example_is_a_comparison_or_looks_at_estimates() -> None:
+    assert sorted([*COMPARISONS, *ESTIMATES]) == EXAMPLES
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -27,13 +34,33 @@ def test_names_and_options_exist(path: Path) -> None:
     registry.create("model", experiment.model.name, experiment.model.options)
     for name in method_names(experiment.method):
         registry.load("method", name)
-    assert experiment.run.seeds >= 3
+    for shadow in experiment.evaluation.shadows.values():
+        registry.create("method", shadow.name, shadow.options)
+
+
+@pytest.mark.parametrize("path", COMPARISONS, ids=lambda path: path.stem)
+def test_accuracies_are_compared_over_seeds(path: Path) -> None:
+    assert load_experiment(path).run.seeds >= 3
 
 
 @pytest.mark.realdata
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", COMPARISONS, ids=lambda path: path.stem)
 def test_every_method_runs(path: Path, tmp_path: Path) -> None:
-    assert main(["simulate", str(path), *SMALL, "-q", "--out", str(tmp_path / "runs")]) == 0
+    inverting = [name for name in method_names(load_experiment(path).method) if name.endswith("inversion")]
+    quick = [f"--set=method.options.{name}.{option}" for name in inverting for option in QUICK]
+    assert main(["simulate", str(path), *SMALL, *quick, "-q", "--out", str(tmp_path / "runs")]) == 0
     methods = json.loads((tmp_path / "runs" / "summary.json").read_text())["methods"]
     assert set(methods) == set(method_names(load_experiment(path).method))
     assert all(figures["stale_updates"] == 1 for name, figures in methods.items() if name != "unstale")
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("path", ESTIMATES, ids=lambda path: path.stem)
+def test_every_shadow_estimates(path: Path, tmp_path: Path) -> None:
+    shadows = load_experiment(path).evaluation.shadows
+    inverting = [label for label, shadow in shadows.items() if shadow.name.endswith("inversion")]
+    quick = [f"--set=evaluation.shadows.{label}.options.{option}" for label in inverting for option in QUICK]
+    assert main(["simulate", str(path), *SMALL, *quick, "-q", "--out", str(tmp_path / "run")]) == 0
+    last = json.loads((tmp_path / "run" / "rounds.jsonl").read_text().splitlines()[-1])
+    assert set(last["shadows"]) == set(shadows)
+    assert all(shadow["estimate_error"]["l1"] > 0 for shadow in last["shadows"].values())

@@ -95,7 +95,7 @@ def test_flags_win_over_set_and_set_over_the_run(run: RunFolder, tmp_path: Path)
     first = json.loads(invert(*common, "--out", tmp_path / "a"))
     second = json.loads(invert(*common, "--iterations", 2, "--seed", 7, "--size", "auto", "--out", tmp_path / "b"))
     assert (first["iterations"], first["size"]) == (3, 4)
-    assert (second["iterations"], second["size"]) == (2, 16)
+    assert (second["iterations"], second["size"]) == (2, 32)
     assert first["first_loss"] != second["first_loss"]
 
 
