@@ -29,7 +29,6 @@ from stalefl.storage import save_weights
 TICKS = tuple((i - 7) / 5 for i in range(15))
 """Where surfaces are evaluated, in lengths of the update, which itself leads from 0 to 1."""
 MOST_CLIENT_SAMPLES = 200
-LOCAL_PROGRAM = {"local_epochs", "batch_size", "lr", "momentum", "weight_decay", "nesterov"}
 
 
 def run_options(method: MethodTable) -> dict[str, Any]:
@@ -164,7 +163,7 @@ def document(inverted: Inverted) -> dict[str, Any]:
         "round": arrived.round if arrived else None,
         "staleness_rounds": arrived.staleness_rounds if arrived else None,
         "samples": update.samples if observed.samples_known else None,
-        "training": observed.experiment.training.model_dump(include=LOCAL_PROGRAM),
+        "training": asdict(observed.view.training),
         "options": inverted.options.model_dump(),
         "size": len(inverted.data),
         "iterations": fit.iterations,

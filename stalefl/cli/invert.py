@@ -305,9 +305,12 @@ def _headline(result: Mapping[str, Any]) -> str:
 
 def _program(training: Mapping[str, Any]) -> str:
     batches = f"batches of {training['batch_size']}" if training["batch_size"] else "full batch"
-    rest = [f"{name.replace('_', ' ')} {training[name]:g}" for name in ("momentum", "weight_decay") if training[name]]
-    nesterov = ["nesterov"] if training["nesterov"] else []
-    return ", ".join([f"{training['local_epochs']} epochs", batches, f"lr {training['lr']:g}", *rest, *nesterov])
+    sgd = training["optimizer"] == "sgd"
+    used = [*(["momentum"] if sgd else []), "weight_decay", "proximal_mu"]
+    rest = [f"{name.replace('_', ' ')} {training[name]:g}" for name in used if training[name]]
+    nesterov = ["nesterov"] if sgd and training["nesterov"] else []
+    optimizer = f"{training['optimizer']} with lr {training['lr']:g}"
+    return ", ".join([f"{training['local_epochs']} epochs", batches, optimizer, *rest, *nesterov])
 
 
 def _labels(shares: Sequence[float], class_names: Sequence[str]) -> str:

@@ -65,7 +65,7 @@ def of_files(files: Path) -> list[object]:
 def test_an_update_of_a_run_with_the_options_of_its_method(run: RunFolder, tmp_path: Path) -> None:
     text = invert("--run", run.path, *LATE, "--out", tmp_path / "out")
     assert "the update of client 5 in round 5, 2 rounds late; mlp on digits" in text
-    assert "2 epochs, full batch, lr 0.1, momentum 0.5; the client's samples: 10" in text
+    assert "2 epochs, full batch, sgd with lr 0.1, momentum 0.5; the client's samples: 10" in text
     assert "recovered: 4 samples in 4 iterations" in text
     assert "in the client's data: 5 100%" in text
     result = json.loads((tmp_path / "out" / "result.json").read_text())
@@ -88,6 +88,15 @@ def test_files_give_what_the_run_gives(run: RunFolder, files: Path, tmp_path: Pa
     a, b = (load_weights(tmp_path / name / "recovered.safetensors") for name in "ab")
     assert torch.equal(a["inputs"], b["inputs"])
     assert torch.equal(a["labels"], b["labels"])
+
+
+def test_every_part_of_the_local_program_is_named(files: Path, tmp_path: Path) -> None:
+    adam = ["--set", "training.optimizer=adam", "--set", "training.lr=0.01", "--set", "training.proximal_mu=0.1"]
+    quick = ["--iterations", 1, "--size", 2, "--no-surface", "--out", tmp_path / "out"]
+    text = invert(*of_files(files), *quick, *adam)
+    assert "2 epochs, full batch, adam with lr 0.01, proximal mu 0.1; the client's samples: unknown" in text
+    training = json.loads((tmp_path / "out" / "result.json").read_text())["training"]
+    assert (training["optimizer"], training["proximal_mu"]) == ("adam", 0.1)
 
 
 def test_flags_win_over_set_and_set_over_the_run(run: RunFolder, tmp_path: Path) -> None:
