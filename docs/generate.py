@@ -47,7 +47,7 @@ KEPT = (
     "summary.json",
     "curves.png",
 )
-TABLE = re.compile(r"<!-- (table|estimates|windows) (\S+) -->\n.*?<!-- end -->", re.DOTALL)
+TABLE = re.compile(r"<!-- (table|settings|estimates|windows) (\S+) -->\n.*?<!-- end -->", re.DOTALL)
 EXAMPLE = re.compile(r"^Examples?:\s*(.+)", re.MULTILINE | re.DOTALL)
 
 
@@ -195,7 +195,8 @@ def _record_section(record: Description) -> str:
 def results_page() -> str:
     """results.md as it stands, with each ``<!-- table NAME -->`` followed by the table of docs/records/NAME.
 
-    ``estimates`` in place of ``table`` gives the errors of estimates, ``windows`` those by 20 rounds.
+    ``settings`` in place of ``table`` has a row for each folder in it rather than for each method, ``estimates`` gives the
+    errors of estimates, ``windows`` those by 20 rounds.
     """
     text = (DOCS / "results.md").read_text(encoding="utf-8")
     return TABLE.sub(lambda m: f"<!-- {m[1]} {m[2]} -->\n{_records_table(m[1], m[2])}<!-- end -->", text)
@@ -207,6 +208,9 @@ def _records_table(kind: str, name: str) -> str:
     runs = [(run, result) for run in find_runs(RECORDS / name) if (result := run.read_result())]
     if kind == "table":
         return comparison_markdown([result for _, result in runs])
+    if kind == "settings":
+        folders = [run.path.relative_to(RECORDS / name).parts[0] for run, _ in runs]
+        return comparison_markdown([{**r, "method": folder} for folder, (_, r) in zip(folders, runs, strict=True)])
     if kind == "windows":
         return windows_markdown(runs[0][0].read_rounds(), runs[0][1]["method"])
     titles = [run.path.relative_to(RECORDS / name).as_posix() for run, _ in runs]

@@ -95,6 +95,33 @@ def test_every_step_sees_what_is_awaited() -> None:
     assert outcome.state == {step: {(4, 2)} for step in ("compensate", "aggregate", "refine")}
 
 
+class Preparing(Compensator):
+    """Remembers what it was given to prepare, and draws."""
+
+    def prepare(self, arrivals: Any, state: State) -> State:
+        return {
+            "prepared": [
+                (u.client, v.staleness_rounds, float(torch.rand((), generator=v.generator))) for u, v in arrivals
+            ]
+        }
+
+    def compensate(self, update: ClientUpdate, view: ServerView, state: State) -> Compensated:
+        drawn = float(torch.rand((), generator=view.generator))
+        return Compensated(update.delta, 1.0, {**state, update.client: drawn})
+
+
+def test_a_method_may_prepare_all_updates_at_once_and_sees_what_compensate_will_see() -> None:
+    updates = [
+        update([1.0, 0.0], client=2, staleness_rounds=5),
+        update([1.0, 0.0], client=1),
+        update([NAN, 0.0], client=9),
+    ]
+    state = one_round(*updates, method=Preparing(Options())).state
+    assert [(client, staleness) for client, staleness, _ in state["prepared"]] == [(1, 0), (2, 5)]
+    # The same generator, from its start.
+    assert {client: drawn for client, _, drawn in state["prepared"]} == {1: state[1], 2: state[2]}
+
+
 def test_without_updates_weights_stay() -> None:
     assert one_round().weights.tolist() == [1.0, 1.0]
 

@@ -11,7 +11,10 @@ from torch import Tensor
 from stalefl.builtins.compensators.inversion import Inversion, InversionOptions
 from stalefl.contracts import ClientUpdate, Compensated, ServerView, State
 from stalefl.inversion.awaited import job_key
-from stalefl.inversion.switching import ENOUGH_ARRIVALS
+from stalefl.inversion.switching import ENOUGH_ARRIVALS, Switch
+from stalefl.registry import load_registry
+from stalefl.seeds import named_generator
+from stalefl.server.server import ServerRound, server_round
 from stalefl.storage import load_tree, save_tree
 from stalefl.training.local_update import local_update
 from tests.fixtures import TRAINING, samples, tiny_mlp, update, view
@@ -69,6 +72,37 @@ def compensated(
 
 def nothing_learned() -> State:
     return method().init(now())
+
+
+# --- together -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["inversion", "anchored-inversion"])
+def test_together_or_one_by_one_the_estimates_are_the_same(name: str) -> None:
+    """To about 1 %, which is what another order of summation can do over 30 iterations."""
+    updates = [late(client=3), late(1.2 * STALE, client=4), late(torch.zeros_like(STALE), client=5)]
+
+    def round_of(batch: str, state: State | None = None) -> ServerRound:
+        inverting = load_registry().create("method", name, {**QUICK, "batch": batch})
+        known = inverting.init(now()) if state is None else state
+        return server_round(inverting, now(), updates, known, lambda client: named_generator(0, "compensate", client))
+
+    alone, together = round_of("never"), round_of("always")
+    for _ in range(2):  # cold, then from the last D_rec
+        assert [c.iterations for c in together.contributions] == [c.iterations for c in alone.contributions]
+        for one, other in zip(alone.contributions, together.contributions, strict=True):
+            torch.testing.assert_close(other.delta, one.delta, rtol=0, atol=0.01 * float(FRESH.abs().max()))
+        assert not together.state["prepared"]
+        alone, together = round_of("never", alone.state), round_of("always", together.state)
+
+
+def test_only_clients_to_be_inverted_are_prepared() -> None:
+    inverting, switched = method(batch="always"), Switch(switched_round=1)
+    arrivals = [(late(client=3), now()), (on_time(FRESH, client=4), now())]
+    assert list(inverting.prepare(arrivals, nothing_learned())["prepared"]) == [3]
+    assert not inverting.prepare(arrivals, {**nothing_learned(), "switch": switched.to_tree()})["prepared"]
+    several = method(batch="always", fit_updates=2)
+    assert not several.prepare(arrivals, nothing_learned())["prepared"]
 
 
 # --- the estimate ---------------------------------------------------------------------------------------------------
