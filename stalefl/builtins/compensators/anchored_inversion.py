@@ -32,7 +32,10 @@ POOLED = -1
 
 class AnchoredInversionOptions(RecoveryOptions):
     learn: bool = Field(True, description="learn alpha and beta from the updates that arrive later; false: both stay 1")
-    learn_alpha: bool = Field(True, description="false: alpha stays 1 and only beta is learned")
+    learn_alpha: bool = Field(False, description="learn alpha as well; it lags behind by the staleness")
+    fade_residual: bool = Field(
+        True, description="keep of what D_rec leaves unexplained the share that persists of what it explains; false: all"
+    )
     prior_strength: float = Field(
         2.0, gt=0, description="what the prior weighs, in arrivals; a client's own evidence against all clients' alike"
     )
@@ -61,18 +64,20 @@ class AnchoredInversion(Compensator):
         if not recovery.fit.losses:  # an update of zero
             return Compensated(update.delta, float(update.samples), state)
         program, data = recovery.program, recovery.fit.data
-        change = program.train_on(data, view.weights) - program.train_on(data, update.base_weights)
-        features = torch.stack([sketch(update.delta), sketch(change)])
+        explained, predicted = program.train_on(data, update.base_weights), program.train_on(data, view.weights)
+        persisting = _persisting_share(explained, predicted) if self.options.fade_residual else 1.0
+        anchor, change = explained + persisting * (update.delta - explained), predicted - explained
+        features = torch.stack([sketch(anchor), sketch(change)])
         alpha, beta = self._coefficients(update.client, features, view.round, state)
         state = {**state, "recovered": {**state["recovered"], update.client: recovery.memory}}
         if self.options.learn and (update.client, view.round) in view.awaited:
             state = {**state, "estimates": {**state["estimates"], job_key(update.client, view.round): features}}
         return Compensated(
-            alpha * update.delta + beta * change,
+            alpha * anchor + beta * change,
             float(update.samples),
             state,
             recovery.fit.iterations,
-            {"alpha": alpha, "beta": beta, "fit_loss": recovery.fit.losses[-1]},
+            {"alpha": alpha, "beta": beta, "persisting": persisting, "fit_loss": recovery.fit.losses[-1]},
         )
 
     def refine(self, weights: Tensor, view: ServerView, state: State) -> tuple[Tensor, State]:
@@ -104,3 +109,9 @@ class AnchoredInversion(Compensator):
                 coefficients = evidence.coefficients(coefficients, strength)
         alpha, beta = coefficients.tolist()
         return alpha, beta
+
+
+def _persisting_share(explained: Tensor, predicted: Tensor) -> float:
+    """What is left today of the explained update [P] along its own direction, between 0 and 1."""
+    length = explained.square().sum()
+    return float((torch.dot(predicted, explained) / length).clamp(0, 1)) if length else 1.0
