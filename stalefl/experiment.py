@@ -79,10 +79,14 @@ def build_run(experiment: Experiment, context: DataContext) -> Run:
 
 
 def _shadow(label: str, table: ShadowTable) -> Compensator:
+    key = f"evaluation.shadows.{one_line(label)}"
     try:
-        return load_registry().create("method", table.name, table.options)
+        shadow = load_registry().create("method", table.name, table.options)
     except InputError as error:
-        raise InputError(f"evaluation.shadows.{one_line(label)}: {error}") from error
+        raise InputError(f"{key}: {error}") from error
+    if shadow.without_staleness:
+        raise InputError(f"{key}: {table.name} estimates nothing; valid: a method that compensates late updates")
+    return shadow
 
 
 def local_training(table: TrainingTable) -> LocalTraining:

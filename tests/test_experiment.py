@@ -409,6 +409,10 @@ def test_more_late_clients_than_clients() -> None:
             'evaluation.shadows.two lines: options of method "inversion": sparsify = 1.0 is not valid; valid: number',
         ),
         ({"evaluation": {"shadows": {"mine": {}}}}, "evaluation.shadows.mine.name is missing"),
+        (
+            {"evaluation": {"shadows": {"mine": {"name": "unstale"}}}},
+            "evaluation.shadows.mine: unstale estimates nothing; valid: a method that compensates late updates",
+        ),
         ({"data": {"dataset": "digit"}}, "digits"),
         ({"model": {"name": "lenet5", "options": {}}}, "lenet"),
         ({"model": {"name": "mlp", "options": {"hidden": [0]}}}, "hidden"),

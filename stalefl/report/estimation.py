@@ -14,7 +14,7 @@ from stalefl.report.metrics import Record
 AS_THEY_ARE = "late updates as they are"
 WINDOW_ROUNDS = 20
 MISSING = "–"
-HEADERS = ("estimate", "relative L1 error", "cosine distance", "iterations", "server seconds")
+HEADERS = ("estimate", "relative L1 error", "cosine distance", "iterations each", "seconds each")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def estimation_table(records: Sequence[Record], method: str) -> Table | None:
     rows = estimations(records, method)
     if not rows:
         return None
-    caption = "mean over late updates; error against what the client would have sent on time"
+    caption = "means over late updates; errors against what the client would have sent on time"
     table = Table(title="Estimates of late updates", caption=caption, caption_justify="left", box=SIMPLE_HEAD)
     for number, header in enumerate(HEADERS):
         table.add_column(header, justify="right" if number else "left", no_wrap=not number)

@@ -1,14 +1,15 @@
 """anchored-inversion: keep the stale update and add only the change that inversion predicts.
 
-Ours; derived in docs/anchored-inversion.md. D_rec is recovered as in ``inversion`` (Wang and Gao, AAAI 2025, Eq. 6);
-the estimate is
+Ours; derived in docs/anchored-inversion.md. D_rec is recovered as in ``inversion`` (Wang and Gao, AAAI 2025, Eq. 6).
+With f(w) = LocalUpdate(w; D_rec) and r = delta - f(w_base), what D_rec leaves unexplained, the estimate is
 
-    alpha * delta + beta * (LocalUpdate(w_t; D_rec) - LocalUpdate(w_base; D_rec)),
+    alpha * anchor + beta * (f(w_t) - f(w_base)),   anchor = f(w_base) + s * r,
 
-so that what D_rec fails to explain of the stale update is kept rather than lost. beta = 0 is the stale update as it is,
-so no switching point is needed. alpha and beta are learned from the updates that arrive later: the update begun in
-round t is the truth that an estimate made in round t was after. Least squares per client and over all clients, shrunk
-towards alpha = beta = 1 (inversion/shrinkage.py).
+where s in [0, 1] is the share of the explained update that persists today along its own direction. With s = 1 the
+anchor is the stale update itself, with s = 0 and alpha = beta = 1 the estimate is that of ``inversion``. When the model
+has converged, s is 1 and the change is 0: the stale update as it is, so no switching point is needed. beta (and, if
+asked, alpha) is learned from the updates that arrive later: the update begun in round t is the truth that an estimate
+made in round t was after. Least squares per client and over all clients, shrunk towards 1 (inversion/shrinkage.py).
 """
 
 from __future__ import annotations

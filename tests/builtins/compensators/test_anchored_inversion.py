@@ -7,7 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from stalefl.builtins.compensators.anchored_inversion import POOLED, AnchoredInversion, AnchoredInversionOptions
+from stalefl.builtins.compensators.anchored_inversion import (
+    POOLED,
+    AnchoredInversion,
+    AnchoredInversionOptions,
+    _persisting_share,
+)
 from stalefl.builtins.compensators.inversion import Inversion, InversionOptions
 from stalefl.contracts import ClientUpdate, Compensated, ServerView, State
 from stalefl.inversion.awaited import job_key
@@ -18,6 +23,8 @@ from tests.fixtures import TRAINING, samples, tiny_mlp, update, view
 
 MODEL, BASE, BUFFERS = tiny_mlp()
 QUICK = {"size": 8, "iterations": 30, "warm_iterations": 5, "tolerance": 0.0}
+WHOLE = {**QUICK, "fade_residual": False, "learn_alpha": True}
+"""The whole residual kept, and both coefficients learned."""
 
 
 def trained(weights: Tensor, seed: int, rounds: int = 1) -> Tensor:
@@ -57,7 +64,7 @@ def later(awaited: Sequence[tuple[int, int]] = (), passed: int = 0) -> ServerVie
 
 
 def method(**options: Any) -> AnchoredInversion:
-    return AnchoredInversion(AnchoredInversionOptions(**{**QUICK, **options}))
+    return AnchoredInversion(AnchoredInversionOptions(**{**WHOLE, **options}))
 
 
 def compensated(
@@ -91,7 +98,7 @@ def test_it_is_the_stale_update_plus_the_change_that_the_recovered_data_predict(
     )
     torch.testing.assert_close(result.delta, STALE + today - then)
     assert (result.weight, result.iterations) == (12.0, 30)
-    assert set(result.facts) == {"alpha", "beta", "fit_loss"}
+    assert set(result.facts) == {"alpha", "beta", "persisting", "fit_loss"}
     assert (result.facts["alpha"], result.facts["beta"]) == (1.0, 1.0)
 
 
@@ -145,6 +152,37 @@ def test_the_views_generator_decides_and_nothing_else() -> None:
     torch.manual_seed(2)
     assert torch.equal(compensated().delta, first.delta)
     assert not torch.equal(compensated(seen=now(seed=1)).delta, first.delta)
+
+
+def test_of_the_residual_as_much_is_kept_as_persists_of_what_is_explained() -> None:
+    """From the later model to the earlier one, where updates are shorter."""
+    back, update_then = view(BASE, model=MODEL, round=ROUND), late(FRESH, base=NOW)
+    result = compensated(update_then, seen=back, iterations=3, fade_residual=True)
+    kept = result.state["recovered"][3]
+    labels = kept["label_logits"].softmax(dim=1)
+    then, today = (
+        local_update(MODEL, weights, BUFFERS, kept["inputs"], labels, TRAINING).delta for weights in (NOW, BASE)
+    )
+    share = float(today @ then / (then @ then))
+    assert 0.05 < share < 0.95
+    assert result.facts["persisting"] == pytest.approx(share, rel=1e-4)
+    torch.testing.assert_close(result.delta, today + share * (FRESH - then))
+    whole = compensated(update_then, seen=back, iterations=3)
+    assert (whole.delta - result.delta).norm() > 0.05 * FRESH.norm()
+
+
+def test_the_persisting_share_is_between_none_and_all() -> None:
+    explained = torch.tensor([3.0, 4.0])
+    assert _persisting_share(explained, torch.tensor([1.5, 2.0])) == pytest.approx(0.5)
+    assert _persisting_share(explained, torch.tensor([4.0, -3.0])) == 0
+    assert _persisting_share(explained, -explained) == 0
+    assert _persisting_share(explained, 2 * explained) == 1
+    assert _persisting_share(torch.zeros(2), explained) == 1
+
+
+def test_by_default_the_residual_fades_and_only_beta_is_learned() -> None:
+    options = AnchoredInversionOptions()
+    assert (options.fade_residual, options.learn, options.learn_alpha) == (True, True, False)
 
 
 # --- alpha and beta -------------------------------------------------------------------------------------------------
