@@ -314,6 +314,7 @@ def test_without_the_oracle_a_late_update_has_no_errors(tmp_path: Path) -> None:
         "iterations",
         "alpha",
         "beta",
+        "persisting",
         "fit_loss",
     }
     assert "estimate_error" not in last
