@@ -19,7 +19,7 @@ from stalefl.training.model import FlatModel
 UpdateKind = Literal["delta", "weights"]
 """What a file of an update holds: new weights minus base weights, or the new weights."""
 
-FORMATS = ".safetensors with the model's parameter names, or .npz/.npy arrays in parameter order"
+FORMATS = ".safetensors or .npz with the model's parameter names, or .npz/.npy arrays in parameter order"
 _NUMBERED = re.compile(r"arr_(\d+)")
 
 

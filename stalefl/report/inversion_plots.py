@@ -22,8 +22,7 @@ LONGEST_NAME = 12
 LEVELS, MOST_DECADES = 16, 3
 SURFACE_KEY = (
     "●: the weights that the client was given   ✕: after its training   "
-    "arrow: direction against the gradient (projected)\n"
-    "cosine distance: between the update that such data give and the client's"
+    "arrow: direction against the gradient (projected)"
 )
 DISPARITIES = {"l2": "relative squared L2", "l1": "relative L1", "cosine": "cosine distance"}
 
@@ -148,8 +147,9 @@ def _draw_surfaces(figure: Any, surfaces: Mapping[str, SurfaceLike], distances: 
         axes.annotate("", surface.descent, (0, 0), arrowprops=arrow)
         axes.plot(0, 0, "o", color=VERMILLION, markersize=4)
         axes.plot(1, 0, "x", color=VERMILLION, markersize=6)
-        distance = f"\n(cosine distance {distances[name]:.3f})" if name in distances else ""
-        axes.set(title=f"Loss on {name}{distance}", xlabel="along: direction of the update", aspect="equal")
+        distance = f"\n(update's cosine distance {distances[name]:.3f})" if name in distances else ""
+        axes.set_title(f"Loss on {name}{distance}", fontsize=9)
+        axes.set(xlabel="along: direction of the update", aspect="equal")
         axes.grid(False)
     panels[0].set_ylabel("across: direction in which\nnoise would train")
     bar = figure.colorbar(filled, ax=list(panels), label="loss", ticks=levels[::3])
