@@ -23,12 +23,14 @@ from stalefl.registry import load_registry
 from stalefl.report.folders import SCHEMA, InversionFolder
 from stalefl.report.inversion_plots import draw_inversion, draw_recovered
 from stalefl.seeds import named_generator
-from stalefl.simulation.oracle import disparity
+from stalefl.simulation.oracle import Disparity, disparity
 from stalefl.storage import save_weights
 
 TICKS = tuple((i - 7) / 5 for i in range(15))
 """Where surfaces are evaluated, in lengths of the update, which itself leads from 0 to 1."""
 MOST_CLIENT_SAMPLES = 200
+MOST_UNEXPLAINED = 0.5
+"""Relative L1 error of the replayed update above which D_rec does not count as its explanation."""
 
 
 def run_options(method: MethodTable) -> dict[str, Any]:
@@ -68,6 +70,16 @@ class Inverted:
     @property
     def data(self) -> RecoveredData:
         return self.recovery.fit.data
+
+    @property
+    def fit_error(self) -> Disparity:
+        """Of the update that D_rec gives, from the observed one."""
+        return disparity(self.explained, self.observed.update.delta)
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether D_rec, and what follows from it, is worth a look; False if the error is NaN."""
+        return self.fit_error.l1 <= MOST_UNEXPLAINED
 
     @property
     def label_shares(self) -> list[float]:
@@ -170,7 +182,8 @@ def document(inverted: Inverted) -> dict[str, Any]:
         "seconds": inverted.seconds,
         "first_loss": fit.losses[0],
         "last_loss": fit.losses[-1],
-        "fit_error": _error(inverted.explained, update.delta),
+        "explained": inverted.is_explained,
+        "fit_error": asdict(inverted.fit_error),
         "noise_error": _error(inverted.noise_delta, update.delta),
         "stale_error": _error(update.delta, truth),
         "estimate_error": _error(estimate, truth),
@@ -196,11 +209,12 @@ def write(inverted: Inverted, around: Mapping[str, Surface], folder: InversionFo
     draw_inversion(
         folder.figures,
         losses=inverted.recovery.fit.losses,
+        disparity=inverted.options.disparity,
         label_shares=result["label_shares"],
         true_label_shares=result["true_label_shares"],
         class_names=view.input_spec.class_names,
         surfaces=around,
-        cosines={name: 1 - error["cosine"] for name, error in errors.items()},
+        cosine_distances={name: error["cosine"] for name, error in errors.items()},
         title=title,
     )
     folder.write_result(result)

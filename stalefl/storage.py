@@ -68,9 +68,14 @@ def save_weights(path: Path | str, named: Mapping[str, Tensor]) -> None:
     _save_tensors(path, dict(named), {})
 
 
-def load_weights(path: Path | str) -> dict[str, Tensor]:
-    """The named tensors of a safetensors file, on the CPU. Raises InputError if it is missing or not safetensors."""
-    return _load_tensors(path, f"weights file {path}")[0]
+def load_weights(path: Path | str, valid: str = "a whole .safetensors file") -> dict[str, Tensor]:
+    """The named tensors of a safetensors file, on the CPU. Raises InputError, which says what would be ``valid``, if it
+    is missing or not safetensors."""
+    name = f"weights file {path}"
+    try:
+        return _load_tensors(path, name, valid)[0]
+    except SafetensorError as error:
+        raise InputError(f"{name} is not safetensors, or not whole ({error}); valid: {valid}") from error
 
 
 # --- trees of plain data --------------------------------------------------------------------------------------------
@@ -92,7 +97,10 @@ def save_tree(path: Path | str, tree: Any) -> None:
 def load_tree(path: Path | str) -> Any:
     """The tree that ``save_tree`` wrote, tensors on the CPU. Raises InputError if the file is missing or damaged."""
     name = f"checkpoint {path}"
-    named, metadata = _load_tensors(path, name)
+    try:
+        named, metadata = _load_tensors(path, name, "a safetensors file")
+    except SafetensorError as error:
+        raise _damaged(name, f"not safetensors: {error}") from error
     try:
         header = json.loads(metadata[METADATA_KEY])
         found, skeleton = header["format"], header["tree"]
@@ -166,16 +174,16 @@ def _without_shared_memory(named: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return separate
 
 
-def _load_tensors(path: Path | str, name: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _load_tensors(path: Path | str, name: str, valid: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the metadata. Raises InputError for a file that cannot be read, SafetensorError for another kind
+    of file."""
     if not Path(path).is_file():
-        raise InputError(f"{name} does not exist; valid: a safetensors file")
+        raise InputError(f"{name} does not exist; valid: {valid}")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
         # The last bits of a result can depend on memory alignment: a copy has torch's usual one, a mapped file has not.
         return {key: tensor.clone() for key, tensor in load_file(path).items()}, metadata
-    except SafetensorError as error:
-        raise _damaged(name, f"not safetensors: {error}") from error
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror or error}; valid: a readable file") from error
 

@@ -19,7 +19,7 @@ from stalefl.training.model import FlatModel
 UpdateKind = Literal["delta", "weights"]
 """What a file of an update holds: new weights minus base weights, or the new weights."""
 
-FORMATS = ".safetensors with the model's parameter names, or .npz/.npy arrays in parameter order"
+FORMATS = ".safetensors or .npz with the model's parameter names, or .npz/.npy arrays in parameter order"
 _NUMBERED = re.compile(r"arr_(\d+)")
 
 
@@ -74,7 +74,7 @@ def _read(path: Path, model: FlatModel) -> dict[str, Tensor]:
     """The tensors of a file by name."""
     ending = path.suffix.lower()
     if ending not in (".npz", ".npy"):
-        return load_weights(path)
+        return load_weights(path, valid=FORMATS)
     if not path.is_file():
         raise InputError(f"{path} does not exist; valid: {FORMATS}")
     arrays = _read_numpy(path)
@@ -97,12 +97,14 @@ def _read_numpy(path: Path) -> dict[str, Tensor]:
     except InputError:
         raise
     except (ValueError, EOFError, OSError, BadZipFile) as error:
-        if "allow_pickle" in str(error) or "Object arrays" in str(error):
+        if "Object arrays" in str(error):
             raise InputError(
                 f"{path}: holds Python objects, which are never unpickled; valid: numbers only, as "
                 "numpy.savez(path, *arrays) writes them"
             ) from error
-        raise InputError(f"{path}: not a whole {path.suffix} file of NumPy; valid: {FORMATS}") from error
+        # NumPy takes whatever begins otherwise than its own files for a pickle.
+        fault = "is not an" if "pickle" in str(error) else "is not a whole"
+        raise InputError(f"{path} {fault} {path.suffix} file of NumPy; valid: {FORMATS}") from error
 
 
 def _tensor(path: Path, name: str, array: np.ndarray[Any, Any]) -> Tensor:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,11 +35,19 @@ def test_the_recovered_data_explain_the_update_and_noise_does_not(late: Observed
     result = document(invert(late, QUICK, seed=0))
     assert result["last_loss"] < 0.3 * result["first_loss"]
     assert result["fit_error"]["cosine"] < 0.2 < result["noise_error"]["cosine"]
+    assert result["explained"] is True
     assert result["true_label_shares"] == [0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
     assert sum(result["label_shares"]) == pytest.approx(1)
     assert max(range(10), key=lambda label: result["label_shares"][label]) == 5
     assert (result["client"], result["round"], result["staleness_rounds"], result["samples"]) == (5, 5, 2, 10)
     assert (result["size"], result["iterations"]) == (6, 30)
+
+
+def test_the_fit_of_an_update_by_another_program_explains_little(late: Observed) -> None:
+    training = replace(late.view.training, lr=1e-4)
+    result = document(invert(replace(late, view=replace(late.view, training=training)), QUICK, seed=0))
+    assert result["fit_error"]["l1"] > 0.5
+    assert result["explained"] is False
 
 
 def test_the_anchored_estimate_keeps_what_is_not_explained(late: Observed) -> None:

@@ -106,8 +106,15 @@ def test_missing_and_broken_files(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="does not exist"):
         load_parameters(path, MODEL)
     path.write_bytes(b"\x93NUMPY nonsense")
-    with pytest.raises(InputError, match="not a whole|not safetensors"):
+    with pytest.raises(InputError, match=r"not a whole|not safetensors.*; valid: .*\.npz/\.npy arrays"):
         load_parameters(path, MODEL)
+
+
+@pytest.mark.parametrize("name", ["u.npy", "u.npz"])
+def test_a_text_is_no_file_of_numpy(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("0.5 0.25")
+    with pytest.raises(InputError, match=rf"{name} is not an {name[1:]} file of NumPy; valid: \.safetensors"):
+        load_parameters(tmp_path / name, MODEL)
 
 
 def test_a_buffer_of_another_shape_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shlex
 import sys
 import traceback
@@ -24,6 +25,8 @@ from stalefl.config.explain import one_line
 from stalefl.contracts import InputError
 
 OK, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+NUMBER = re.compile(r"\bvalid (integer|number|float)\b")
+"""What releases of typer say of a value that is no number."""
 # Newer releases of typer carry their own copy of click, older ones depend on it: this is the base class of either.
 ClickException: type[Exception] = typer.BadParameter.__mro__[2]
 
@@ -92,6 +95,8 @@ def _usage_text(error: Any, arguments: Sequence[str]) -> str:
     text = error.format_message()
     if key := named_key(getattr(parameter, "help", None) or ""):
         text = f"{_as_given(parameter.opts, arguments)}: not valid; valid: {key.type}."
+    elif parameter is not None and (kind := NUMBER.search(text)):
+        text = f"{_as_given(parameter.opts, arguments)}: not valid; valid: {kind[1].replace('float', 'number')}."
     return f"{text} See: {command} --help"
 
 

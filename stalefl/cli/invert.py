@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 A_RUN, FILES, RECOVERY = "An update of a run", "An update of your own files", "Recovery"
 MOST_NAMED_LABELS = 5
+USED_WITH_FILES = ("data", "model", "training", "method.options", "run.seed", "run.device", "run.threads")
+"""Tables and keys of an experiment that say something of an update of files."""
+UNUSED_WITH_FILES = ("training.clients_per_round", "training.selection")
+logger = logging.getLogger(__name__)
 
 
 def invert_command(
@@ -135,26 +140,51 @@ def invert_command(
     folder.check_free(force)
     direct = {"iterations": iterations, "size": _size(size), "sparsify": sparsify}
     chosen = {key: value for key, value in direct.items() if value is not None}
-    if run is not None:
-        chosen = {**_method_options(settings or []), **chosen}
-        observed, options = _of_run(run, cast(int, client), cast(int, round), chosen, device, context, watch)
-    else:
-        experiment = _experiment(settings or [], dataset, model, device)
-        chosen = {**experiment.method.options, **chosen}
-        observed, options = _of_files(experiment, {**of_files, "--update-is": update_is}, chosen, context, watch)
+    with _stopped_by_hand("nothing was written"):
+        if run is not None:
+            chosen = {**_method_options(settings or []), **chosen}
+            observed, options = _of_run(run, cast(int, client), cast(int, round), chosen, device, context, watch)
+        else:
+            experiment = _experiment(settings or [], dataset, model, device)
+            chosen = {**experiment.method.options, **chosen}
+            observed, options = _of_files(experiment, {**of_files, "--update-is": update_is}, chosen, context, watch)
 
-    from stalefl import invert
+        from stalefl import invert
 
-    root = observed.experiment.run.seed if seed is None else seed
-    with watch.steps("recovering D_rec: iteration", options.iterations) as advance:
-        inverted = invert.invert(observed, options, root, advance)
-    around = {}
-    if not no_surface:
-        with watch.steps("loss surfaces: point", invert.surface_points(observed)) as advance:
-            around = invert.surfaces(inverted, advance)
-    folder.create(force)
-    result = invert.write(inverted, around, folder)
+        root = observed.experiment.run.seed if seed is None else seed
+        with watch.steps("recovering D_rec: iteration", options.iterations) as advance:
+            inverted = invert.invert(observed, options, root, advance)
+        _warn_if_unexplained(inverted.fit_error.l1, is_explained=inverted.is_explained, of_files=run is None)
+        around = {}
+        if not no_surface:
+            with watch.steps("loss surfaces: point", invert.surface_points(observed)) as advance:
+                around = invert.surfaces(inverted, advance)
+    with _stopped_by_hand(f"{folder.path} is not complete"):
+        folder.create(force)
+        result = invert.write(inverted, around, folder)
     _report(result, observed.view.input_spec.class_names, folder, json_output, quiet)
+
+
+@contextmanager
+def _stopped_by_hand(what_is_left: str) -> Iterator[None]:
+    """Ctrl-C is answered by a line on stderr before it ends the command."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; {what_is_left}", err=True)
+        raise typer.Abort from None
+
+
+def _warn_if_unexplained(l1: float, is_explained: bool, of_files: bool) -> None:
+    if is_explained:
+        return
+    program = "Is the local program right (--set training...), is --update-is right? " if of_files else ""
+    logger.warning(
+        "D_rec explains little of the update (relative L1 error %.2f): labels, pictures and the estimate mean little. "
+        "%sElse more --iterations or a larger --size may help",
+        l1,
+        program,
+    )
 
 
 class Watch(NamedTuple):
@@ -224,11 +254,24 @@ def _method_options(settings: Sequence[str]) -> dict[str, Any]:
 
 
 def _experiment(settings: Sequence[str], dataset: str | None, model: str | None, device: str | None) -> Experiment:
+    """What the options say of an update of files. Raises InputError for a key that says nothing of one."""
     from stalefl.config.loading import load_experiment
+    from stalefl.contracts import InputError
 
     named = {"data": {"dataset": dataset}, "model": {"name": model}, "run": {"device": device}}
     flags = {table: {k: v for k, v in keys.items() if v is not None} for table, keys in named.items()}
-    return load_experiment(None, settings, {table: keys for table, keys in flags.items() if keys})
+    experiment = load_experiment(None, settings, {table: keys for table, keys in flags.items() if keys})
+    given = [".".join(part.strip() for part in text.partition("=")[0].split(".")) for text in settings]
+    for key in given:
+        if key in UNUSED_WITH_FILES or not f"{key}.".startswith(tuple(f"{used}." for used in USED_WITH_FILES)):
+            valid = f"{', '.join(USED_WITH_FILES)} (but {' and '.join(UNUSED_WITH_FILES)})"
+            raise InputError(f"--set {key}: says nothing of an update of files, which one client made; valid: {valid}")
+    if not any(key.startswith("training.") for key in given):
+        logger.warning(
+            "no --set training.KEY=VALUE: the client is taken to have run %s",
+            _program(experiment.training.model_dump()),
+        )
+    return experiment
 
 
 def _of_run(
@@ -335,9 +378,9 @@ def _table(result: Mapping[str, Any]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("the update of ...", no_wrap=True)
     table.add_column("against", no_wrap=True)
-    for heading in ("relative L1 error", "cosine"):
+    for heading in ("relative L1 error", "cosine distance"):
         table.add_column(heading, justify="right")
     for key, (what, against) in rows.items():
         if error := result[key]:
-            table.add_row(what, against, f"{error['l1']:.3f}", f"{1 - error['cosine']:.3f}")
+            table.add_row(what, against, f"{error['l1']:.3f}", f"{error['cosine']:.3f}")
     return table

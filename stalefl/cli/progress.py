@@ -147,18 +147,21 @@ def steps(console: Console, text: str, total: int, quiet: bool) -> Iterator[Call
             task = progress.add_task(text, total=total)
             yield lambda done: progress.update(task, completed=done)
     else:
-        yield _line_each_tenth(console, text, total)
+        yield _lines(console, text, total)
 
 
-def _line_each_tenth(console: Console, text: str, total: int) -> Callable[[int], None]:
+def _lines(console: Console, text: str, total: int) -> Callable[[int], None]:
+    """A line every few seconds at first, then ever more rarely, yet for each tenth."""
     began = said = time.monotonic()
 
     def advance(done: int) -> None:
         nonlocal said
         now = time.monotonic()
+        is_tenth = done % max(1, total // 10) == 0
+        wait = SECONDS_BETWEEN_LINES if is_tenth else max(SECONDS_BETWEEN_LINES, (now - began) / 4)
         if done == total:
             left = f"done in {duration(now - began)}"
-        elif done % max(1, total // 10) == 0 and now - said >= SECONDS_BETWEEN_LINES:
+        elif now - said >= wait:
             left = f"{duration((now - began) / done * (total - done))} left"
         else:
             return

@@ -52,7 +52,7 @@ def keys_of(model: type[BaseModel]) -> tuple[Key, ...]:
 def describe_type(schema: Mapping[str, Any]) -> str:
     """A JSON schema in words: "integer >= 0", "one of dirichlet, iid", "list of strings or ..."."""
     if "anyOf" in schema:
-        return " or ".join(describe_type(choice) for choice in schema["anyOf"])
+        return _describe_choices(schema["anyOf"])
     if "const" in schema:
         return f"only {schema['const']}"
     if "enum" in schema:
@@ -64,6 +64,12 @@ def describe_type(schema: Mapping[str, Any]) -> str:
     if schema.get("format") in ("path", "file-path", "directory-path"):
         words = "path"
     return " ".join([words, *_limits(schema)])
+
+
+def _describe_choices(choices: Sequence[Mapping[str, Any]]) -> str:
+    """A single value beside others goes by its bare name: "integer > 0, or auto"."""
+    words = [str(choice["const"]) if "const" in choice else describe_type(choice) for choice in choices]
+    return (", or " if any("const" in choice for choice in choices) else " or ").join(words)
 
 
 def _describe_list(schema: Mapping[str, Any]) -> str:

@@ -22,8 +22,9 @@ LONGEST_NAME = 12
 LEVELS, MOST_DECADES = 16, 3
 SURFACE_KEY = (
     "●: the weights that the client was given   ✕: after its training   "
-    "arrow: against the gradient, the shorter the more of it leads out of the plane"
+    "arrow: direction against the gradient (projected)"
 )
+DISPARITIES = {"l2": "relative squared L2", "l1": "relative L1", "cosine": "cosine distance"}
 
 
 class SurfaceLike(Protocol):
@@ -80,34 +81,35 @@ def draw_inversion(
     path: Path | str,
     *,
     losses: Sequence[float],
+    disparity: str,
     label_shares: Sequence[float],
     true_label_shares: Sequence[float] | None,
     class_names: Sequence[str],
     surfaces: Mapping[str, SurfaceLike],
-    cosines: Mapping[str, float],
+    cosine_distances: Mapping[str, float],
     title: str = "",
 ) -> None:
     """The loss over the iterations, the labels of D_rec beside the client's, and loss surfaces by the data behind them.
 
-    ``cosines`` are those between the update that such data give and the client's. Without surfaces they are left out.
-    Raises InputError if ``path`` cannot be written.
+    ``disparity`` is the loss's kind; ``cosine_distances`` are those of the update that such data give from the
+    client's. Without surfaces they are left out. Raises InputError if ``path`` cannot be written.
     """
     with rc_context(STYLE):
         figure = Figure(figsize=(9.0, 6.2 if surfaces else 2.9), layout="constrained")
         parts = figure.subfigures(2 if surfaces else 1, 1, squeeze=False, height_ratios=(1, 1.2)[: 1 + bool(surfaces)])
         left, right = parts[0, 0].subplots(1, 2)
-        _draw_losses(left, losses)
+        _draw_losses(left, losses, DISPARITIES[disparity])
         _draw_labels(right, label_shares, true_label_shares, _names(class_names, len(label_shares)))
         if surfaces:
-            _draw_surfaces(parts[1, 0], surfaces, cosines)
+            _draw_surfaces(parts[1, 0], surfaces, cosine_distances)
         if title:
             figure.suptitle(title, fontsize=10)
         save_figure(figure, path)
 
 
-def _draw_losses(axes: Axes, losses: Sequence[float]) -> None:
+def _draw_losses(axes: Axes, losses: Sequence[float], kind: str) -> None:
     axes.semilogy(range(1, len(losses) + 1), losses, color=BLUE, linewidth=1.3, marker="." if len(losses) < 3 else "")
-    axes.set(title="What D_rec leaves unexplained of the update", xlabel="Iteration", ylabel="Loss")
+    axes.set(title=f"Loss of the fit ({kind})", xlabel="Iteration", ylabel="Loss")
 
 
 def _draw_labels(axes: Axes, shares: Sequence[float], true: Sequence[float] | None, names: Sequence[str]) -> None:
@@ -124,7 +126,7 @@ def _draw_labels(axes: Axes, shares: Sequence[float], true: Sequence[float] | No
     axes.set(title="Labels", xlabel="Class", ylabel="Share", ylim=(0, 1.02))
 
 
-def _draw_surfaces(figure: Any, surfaces: Mapping[str, SurfaceLike], cosines: Mapping[str, float]) -> None:
+def _draw_surfaces(figure: Any, surfaces: Mapping[str, SurfaceLike], distances: Mapping[str, float]) -> None:
     """Contours of the surfaces at the same levels, even in the loss's logarithm, and an arrow for each gradient."""
     losses = {name: surface.losses.double().numpy() for name, surface in surfaces.items()}
     finite = np.concatenate([values[np.isfinite(values)] for values in losses.values()])
@@ -145,10 +147,11 @@ def _draw_surfaces(figure: Any, surfaces: Mapping[str, SurfaceLike], cosines: Ma
         axes.annotate("", surface.descent, (0, 0), arrowprops=arrow)
         axes.plot(0, 0, "o", color=VERMILLION, markersize=4)
         axes.plot(1, 0, "x", color=VERMILLION, markersize=6)
-        cosine = f": update's cosine {cosines[name]:.3f}" if name in cosines else ""
-        axes.set(title=f"{name}{cosine}", xlabel="along the update", aspect="equal")
+        distance = f"\n(update's cosine distance {distances[name]:.3f})" if name in distances else ""
+        axes.set_title(f"Loss on {name}{distance}", fontsize=9)
+        axes.set(xlabel="along: direction of the update", aspect="equal")
         axes.grid(False)
-    panels[0].set_ylabel("across it, as noise leads")
+    panels[0].set_ylabel("across: direction in which\nnoise would train")
     bar = figure.colorbar(filled, ax=list(panels), label="loss", ticks=levels[::3])
     bar.set_ticklabels([f"{10**level if logarithmic else level:.2g}" for level in levels[::3]])
     figure.supxlabel(SURFACE_KEY, fontsize=8)

@@ -103,6 +103,8 @@ def test_verbose_shows_where_an_error_arose(failing, capsys) -> None:
         (["simulate", "--rounds"], "Option '--rounds' requires an argument. See: stalefl simulate --help"),
         (["partition", "--alpha", "x"], "--alpha x: not valid; valid: number > 0. See: stalefl partition --help"),
         (["partition", "--clients", "2.5"], "--clients 2.5: not valid; valid: integer > 0."),
+        (["invert", "--client", "five"], "--client five: not valid; valid: integer. See: stalefl invert --help"),
+        (["invert", "--sparsify=half"], "--sparsify half: not valid; valid: number. See: stalefl invert --help"),
         (["evaluate", "--affected-class=a"], "--affected-class a: not valid; valid: integer >= 0."),
         (["--version=3"], "Option '--version' does not take a value. See: stalefl --help"),
         (["simulate", "--set", "run.round=3"], 'did you mean "rounds"?'),

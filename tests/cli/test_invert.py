@@ -32,9 +32,13 @@ OWN = ["--model", "mlp", "--dataset", "digits", *(part for setting in PROGRAM fo
 
 def invert(*arguments: object) -> str:
     """What the command prints on stdout. Raises what it raises."""
+    return invert_with_stderr(*arguments)[0]
+
+
+def invert_with_stderr(*arguments: object) -> tuple[str, str]:
     result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return result.stdout
+    return result.stdout, result.stderr
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +74,7 @@ def test_an_update_of_a_run_with_the_options_of_its_method(run: RunFolder, tmp_p
     assert "in the client's data: 5 100%" in text
     result = json.loads((tmp_path / "out" / "result.json").read_text())
     for key in ("fit_error", "noise_error", "stale_error", "estimate_error", "anchored_estimate_error"):
-        shown = rf"{result[key]['l1']:.3f} +{1 - result[key]['cosine']:.3f}"
+        shown = rf"{result[key]['l1']:.3f} +{result[key]['cosine']:.3f}"
         assert re.search(shown, text), key
     assert InversionFolder(tmp_path / "out").written() == list(InversionFolder.FILES)
     for picture in ("recovered.png", "inversion.png"):
@@ -97,6 +101,27 @@ def test_every_part_of_the_local_program_is_named(files: Path, tmp_path: Path) -
     assert "2 epochs, full batch, adam with lr 0.01, proximal mu 0.1; the client's samples: unknown" in text
     training = json.loads((tmp_path / "out" / "result.json").read_text())["training"]
     assert (training["optimizer"], training["proximal_mu"]) == ("adam", 0.1)
+
+
+def test_a_fit_that_explains_little_is_warned_of(files: Path, tmp_path: Path) -> None:
+    small_steps = ["--set", "training.lr=0.0001", "--size", 2, "--iterations", 2, "--no-surface"]
+    result, warnings = invert_with_stderr(*of_files(files), *small_steps, "--json", "--out", tmp_path / "out")
+    assert json.loads(result)["explained"] is False
+    assert "warning: D_rec explains little of the update (relative L1 error 1.00): labels, pictures" in warnings
+    assert "Is the local program right (--set training...), is --update-is right?" in warnings
+    assert "no --set training" not in warnings
+
+
+def test_a_good_fit_is_not_warned_of_and_the_assumed_program_is(files: Path, tmp_path: Path) -> None:
+    bare = [*of_files(files)[:4], "--model", "mlp", "--dataset", "digits", "--set", "model.options.hidden=[12]"]
+    enough = ["--size", 6, "--iterations", 100, "--no-surface", "--json", "--out", tmp_path / "out"]
+    result, warnings = invert_with_stderr(*bare, *enough)
+    assert json.loads(result)["explained"] is True
+    assert "explains little" not in warnings
+    assert (
+        "warning: no --set training.KEY=VALUE: the client is taken to have run 2 epochs, full batch, sgd with lr 0.1, "
+        "momentum 0.8" in warnings
+    )
 
 
 def test_flags_win_over_set_and_set_over_the_run(run: RunFolder, tmp_path: Path) -> None:
@@ -140,6 +165,7 @@ def test_interrupted_it_leaves_nothing_behind(
     monkeypatch.setattr(recovery, "fit_data", interrupted)
     arguments = ["invert", "--run", run.path, *LATE, "--out", tmp_path / "out"]
     assert main([str(argument) for argument in arguments]) == 130
+    assert capsys.readouterr().err.endswith("\nstopped; nothing was written\n")
     assert not (tmp_path / "out").exists()
 
 
@@ -170,6 +196,9 @@ def test_bad_input_is_one_clear_line(run: RunFolder, files: Path, tmp_path: Path
         "the update is zero": [*of_files(files), "--update", files / "base.safetensors", "--update-is", "weights"],
         "--samples is missing": [*of_files(files), "--set", "training.batch_size=4"],
         "--truth is the update from today's model": [*of_files(files), "--truth", files / "truth.npz"],
+        "--set training.clients_per_round: says nothing": [*of_files(files), "--set", "training.clients_per_round=2"],
+        "--set staleness.rounds: says nothing .*; valid: data, ": [*of_files(files), "--set", "staleness.rounds=2"],
+        "--set method.name: says nothing": [*of_files(files), "--set", "method.name=inversion"],
         "training.lr = 0 is not valid": [*of_files(files), "--set", "training.lr=0"],
     }
     for message, arguments in cases.items():

@@ -128,6 +128,19 @@ def test_steps_are_a_line_each_tenth_but_not_many_a_second(monkeypatch: pytest.M
     ]
 
 
+def test_steps_are_reported_soon_then_ever_more_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    screen = io.StringIO()
+    with steps(Console(file=screen, width=160), "fitting", 2000, quiet=False) as advance:
+        for done in range(1, 300):
+            now[0] += 1
+            advance(done)
+    said = [int(line.split()[1].partition("/")[0]) for line in screen.getvalue().splitlines()]
+    # The 200th step is a tenth of all.
+    assert said == [2, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 86, 115, 154, 200, 267]
+
+
 def test_steps_are_a_bar_on_a_terminal_and_nothing_when_quiet() -> None:
     screen = io.StringIO()
     with steps(terminal_like(screen), "fitting: iteration", 4, quiet=False) as advance:

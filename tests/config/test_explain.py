@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, PositiveInt, ValidationError, field_validator
 
 from stalefl.config.explain import Key, first_of, keys_of, nearest, problems, validate
 from stalefl.contracts import Options
@@ -21,6 +21,7 @@ class Tuned(Options):
     folder: Path = Path("here")
     pair: tuple[int, str] = (1, "a")
     mode: Literal["plain"] = "plain"
+    count: PositiveInt | Literal["auto"] = "auto"
     shares: tuple[Annotated[float, Field(gt=0)], ...] = ()
     must: int
     tables: dict[str, Inner] = Field(default_factory=dict)
@@ -40,6 +41,7 @@ def test_keys_in_words() -> None:
         Key("folder", "path", '"here"', ""),
         Key("pair", "list of integer, string", '[1, "a"]', ""),
         Key("mode", "only plain", '"plain"', ""),
+        Key("count", "integer > 0, or auto", '"auto"', ""),
         Key("shares", "list of numbers > 0", "[]", ""),
         Key("must", "integer", "required", ""),
         Key("tables", "table", "{}", ""),

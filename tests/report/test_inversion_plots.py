@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from stalefl.contracts import InputError, InputSpec
+from stalefl.inversion.objective import Disparity
 from stalefl.inversion.surface import Surface
 from stalefl.report.inversion_plots import draw_inversion, draw_recovered
 
@@ -62,6 +63,7 @@ def inversion(path: Path, **changed: Any) -> Path:
     x, y = torch.meshgrid(TICKS, TICKS, indexing="xy")
     known: dict[str, Any] = {
         "losses": [1.0, 0.1, 0.01],
+        "disparity": "l2",
         "label_shares": [0.9, 0.1, 0.0],
         "true_label_shares": [1.0, 0.0, 0.0],
         "class_names": (),
@@ -69,7 +71,7 @@ def inversion(path: Path, **changed: Any) -> Path:
             "D_rec": Surface(TICKS, (x - 1) ** 2 + y**2 + 0.1, (1.0, 0.0)),
             "noise": Surface(TICKS, (y - 1) ** 2 + 0.1, (0.0, 0.7)),
         },
-        "cosines": {"D_rec": 1.0, "noise": 0.0},
+        "cosine_distances": {"D_rec": 0.0, "noise": 1.0},
         "title": "a title",
     }
     draw_inversion(path, **{**known, **changed})
@@ -110,6 +112,11 @@ def test_many_classes_and_long_names(tmp_path: Path) -> None:
     shares = [1 / 60] * 60
     path = inversion(tmp_path / "n.png", label_shares=shares, true_label_shares=None, class_names=names)
     assert pixels(path).std() > 5
+
+
+@pytest.mark.parametrize("disparity", get_args(Disparity))
+def test_every_disparity_has_a_name(tmp_path: Path, disparity: str) -> None:
+    assert pixels(inversion(tmp_path / "d.png", disparity=disparity)).std() > 5
 
 
 def test_unwritable_places(tmp_path: Path) -> None:
