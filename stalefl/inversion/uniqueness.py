@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 Rule = Literal["nearest", "mean"]
-"""The difference of a late update from the updates on time: the cosine distance from the nearest, or from the mean of
-all distances. The paper leaves this open."""
+"""What "different from the others" means, which the paper leaves open. ``mean``: the mean cosine distance from the
+on-time updates is above theirs among each other, Eq. (8) to the letter. ``nearest``: the distance from the nearest of
+them is above half of that; the smallest of many distances does not compare with a mean, but a fellow with like data is
+far nearer than halfway to a stranger."""
 
 
 class Uniqueness(NamedTuple):
@@ -30,15 +32,17 @@ class Uniqueness(NamedTuple):
 def uniqueness(late: Tensor, on_time: Sequence[Tensor], rule: Rule) -> Uniqueness:
     """Compare a late update [P] with the on-time updates, [P] each, that started from the same model.
 
-    The threshold is the mean cosine distance between the updates on time, over all ordered pairs, each with itself
-    included, as Eq. (8) has it. Without any update on time the data count as unique.
+    The threshold is made of the mean cosine distance between the updates on time, over all ordered pairs, each with
+    itself included, as Eq. (8) has it. Without any update on time the data count as unique.
     """
     if not on_time:
         return Uniqueness(1.0, 0.0)
     fresh = torch.stack(list(on_time))
     distances = cosine_distances(late[None], fresh)
-    distance = distances.min() if rule == "nearest" else distances.mean()
-    return Uniqueness(float(distance), float(cosine_distances(fresh, fresh).mean()))
+    among_each_other = float(cosine_distances(fresh, fresh).mean())
+    if rule == "nearest":
+        return Uniqueness(float(distances.min()), among_each_other / 2)
+    return Uniqueness(float(distances.mean()), among_each_other)
 
 
 def cosine_distances(one: Tensor, other: Tensor) -> Tensor:

@@ -23,15 +23,17 @@ def test_the_distance_is_from_the_nearest_or_on_mean(rule: Rule, distance: float
     assert found.distance == pytest.approx(distance)
 
 
-@pytest.mark.parametrize("rule", ["nearest", "mean"])
-def test_the_threshold_is_the_mean_over_all_ordered_pairs_each_with_itself(rule: Rule) -> None:
+@pytest.mark.parametrize(("rule", "threshold"), [("mean", 8 / 9), ("nearest", 4 / 9)])
+def test_the_threshold_is_the_mean_over_all_ordered_pairs_each_with_itself_or_half_of_it(
+    rule: Rule, threshold: float
+) -> None:
     """East, north, west: 0 thrice, east-north and north-west 1, east-west 2, each of these twice: 8 / 9."""
-    assert uniqueness(NORTH, [EAST, NORTH, WEST], rule).threshold == pytest.approx(8 / 9)
+    assert uniqueness(NORTH, [EAST, NORTH, WEST], rule).threshold == pytest.approx(threshold)
 
 
 def test_what_somebody_on_time_knows_is_not_unique() -> None:
     assert not uniqueness(3 * NORTH, [EAST, NORTH, WEST], "nearest").unique
-    assert uniqueness(-NORTH, [EAST, NORTH, WEST], "nearest").unique  # 1 from east and west, above 8 / 9
+    assert uniqueness(-NORTH, [EAST, NORTH, WEST], "nearest").unique  # 1 from east and west, above 4 / 9
     assert not uniqueness(NORTH, [EAST, NORTH, WEST], "mean").unique  # 2 / 3
     assert uniqueness(-NORTH, [EAST, NORTH, WEST], "mean").unique  # 4 / 3
 

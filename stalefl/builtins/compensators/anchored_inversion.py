@@ -35,7 +35,8 @@ class AnchoredInversionOptions(RecoveryOptions):
     learn: bool = Field(True, description="learn alpha and beta from the updates that arrive later; false: both stay 1")
     learn_alpha: bool = Field(False, description="learn alpha as well; it lags behind by the staleness")
     fade_residual: bool = Field(
-        True, description="keep of what D_rec leaves unexplained the share that persists of what it explains; false: all"
+        True,
+        description="keep of what D_rec leaves unexplained the share that persists of what it explains; false: all",
     )
     prior_strength: float = Field(
         2.0, gt=0, description="what the prior weighs, in arrivals; a client's own evidence against all clients' alike"

@@ -53,7 +53,7 @@ class Inversion(Compensator):
         late = [
             (update, view)
             for update, view in arrivals
-            if update.staleness_rounds and self._gamma(view, state) > 0 and self._uniqueness(update, state).unique
+            if update.staleness_rounds and self._gamma(view, state) > 0 and self._uniqueness(update, view, state).unique
         ]
         return {**state, "prepared": recover_together(late, self.options, state["recovered"])}
 
@@ -62,7 +62,7 @@ class Inversion(Compensator):
             return self._as_it_is(update, self._remember_on_time(update, view, state))
         state = self._check_estimate(update, view, state)
         switch, gamma = Switch(**state["switch"]), self._gamma(view, state)
-        found = self._uniqueness(update, state)
+        found = self._uniqueness(update, view, state)
         facts: dict[str, float | bool] = {}
         if self.options.uniqueness != "off":
             facts |= {"unique": found.unique, "distance": found.distance, "threshold": found.threshold}
@@ -82,11 +82,14 @@ class Inversion(Compensator):
     def _gamma(self, view: ServerView, state: State) -> float:
         return Switch(**state["switch"]).gamma(view.round, self.options.switch_window)
 
-    def _uniqueness(self, update: ClientUpdate, state: State) -> Uniqueness:
+    def _uniqueness(self, update: ClientUpdate, view: ServerView, state: State) -> Uniqueness:
+        """Against the clients that are on time as a rule: not those that the server is still waiting for, although they
+        may have been on time when this update was begun."""
         if self.options.uniqueness == "off":
             return uniqueness(update.delta, (), "nearest")
         on_time = state["on_time"].get(update.dispatched_round, {})
-        others = [kept for client, kept in on_time.items() if client != update.client]
+        late = {update.client, *(client for client, _ in view.awaited)}
+        others = [kept for client, kept in on_time.items() if client not in late]
         return uniqueness(sketch(update.delta), others, self.options.uniqueness)
 
     @staticmethod

@@ -381,6 +381,14 @@ def test_only_updates_on_time_in_the_round_of_the_dispatch_count() -> None:
     assert (result.facts["unique"], result.facts["distance"], result.facts["threshold"]) == (True, 1.0, 0.0)
 
 
+def test_clients_that_the_server_waits_for_are_not_on_time_although_they_once_were() -> None:
+    state = after_the_dispatch_round([*OTHERS, STALE])
+    assert not compensated(state=state, uniqueness="nearest").facts["unique"]
+    waiting_for_13 = now(awaited=[(13, ROUND)])
+    alone = compensated(state=after_the_dispatch_round(), uniqueness="nearest").facts
+    assert compensated(state=state, seen=waiting_for_13, uniqueness="nearest").facts == alone
+
+
 def test_a_client_is_not_compared_with_its_own_update_on_time() -> None:
     """In the first rounds a late client also delivers on time (staleness.early_rounds)."""
     state = after_the_dispatch_round([STALE, *OTHERS], first_client=3)
