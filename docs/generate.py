@@ -195,8 +195,8 @@ def _record_section(record: Description) -> str:
 def results_page() -> str:
     """results.md as it stands, with each ``<!-- table NAME -->`` followed by the table of docs/records/NAME.
 
-    ``settings`` in place of ``table`` has a row for each folder in it rather than for each method, ``estimates`` gives the
-    errors of estimates, ``windows`` those by 20 rounds.
+    ``settings`` in place of ``table`` has a row for each folder in it rather than for each method, ``estimates`` gives
+    the errors of estimates, ``windows`` those by 20 rounds.
     """
     text = (DOCS / "results.md").read_text(encoding="utf-8")
     return TABLE.sub(lambda m: f"<!-- {m[1]} {m[2]} -->\n{_records_table(m[1], m[2])}<!-- end -->", text)
