@@ -28,8 +28,8 @@ class Target(NamedTuple):
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How D_rec is optimised. ``sign-adam`` and the ``published`` schedule (learning rate a tenth after 3/8, 5/8 and
-    7/8 of the iterations), on inputs without bounds, are those of the paper's published code."""
+    """How D_rec is optimised; inputs stay within the value range. ``sign-adam`` and the ``published`` schedule (the
+    learning rate a tenth after 3/8, 5/8 and 7/8 of the iterations) are those of the paper's published code."""
 
     iterations: int = 100
     learning_rate: float = 0.3

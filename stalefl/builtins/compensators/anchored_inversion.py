@@ -1,4 +1,4 @@
-"""anchored-inversion: keep the stale update and add only the change that inversion predicts.
+"""anchored-inversion: the update that inversion predicts, and what persists of the part that it cannot explain.
 
 Ours; derived in docs/anchored-inversion.md. D_rec is recovered as in ``inversion`` (Wang and Gao, AAAI 2025, Eq. 6).
 With f(w) = LocalUpdate(w; D_rec) and r = delta - f(w_base), what D_rec leaves unexplained, the estimate is
@@ -27,6 +27,8 @@ from stalefl.inversion.shrinkage import Evidence
 from stalefl.inversion.sketch import sketch
 
 PRIOR = (1.0, 1.0)
+HELD = 1e6
+"""The strength of a prior that no evidence moves."""
 POOLED = -1
 """The key of all clients' evidence beside the clients' own."""
 
@@ -104,7 +106,7 @@ class AnchoredInversion(Compensator):
         squares = features.square().sum(dim=1).cpu()
         strength = (self.options.prior_strength * squares / squares[0]).clamp(min=1e-6)
         if not self.options.learn_alpha:
-            strength[0] = 1e6
+            strength[0] = HELD
         for key in (POOLED, client):
             if key in state["evidence"]:
                 evidence = Evidence(*state["evidence"][key]).aged(round, self.options.memory)

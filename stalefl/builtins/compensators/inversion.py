@@ -28,6 +28,8 @@ from stalefl.inversion.sketch import sketch
 from stalefl.inversion.switching import Switch
 from stalefl.inversion.uniqueness import Uniqueness, uniqueness
 
+TAKEN_FOR_UNIQUE = Uniqueness(distance=1.0, threshold=0.0)
+
 
 class InversionOptions(RecoveryOptions):
     uniqueness: Literal["off", "nearest", "mean"] = Field(
@@ -86,7 +88,7 @@ class Inversion(Compensator):
         """Against the clients that are on time as a rule: not those that the server is still waiting for, although they
         may have been on time when this update was begun."""
         if self.options.uniqueness == "off":
-            return uniqueness(update.delta, (), "nearest")
+            return TAKEN_FOR_UNIQUE
         on_time = state["on_time"].get(update.dispatched_round, {})
         late = {update.client, *(client for client, _ in view.awaited)}
         others = [kept for client, kept in on_time.items() if client not in late]
