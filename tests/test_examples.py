@@ -15,6 +15,7 @@ from stalefl.contracts import DataContext
 from stalefl.experiment import build_run
 from stalefl.registry import load_registry
 from stalefl.report.folders import find_runs
+from stalefl.sweep import check
 
 FILES = sorted((Path(__file__).parents[1] / "examples").glob("*.toml"))
 GRIDS = [path for path in FILES if "grid" in read_toml(path)]
@@ -22,6 +23,8 @@ EXAMPLES = [path for path in FILES if path not in GRIDS]
 COMPARISONS = [path for path in EXAMPLES if len(method_names(load_experiment(path).method)) > 1]
 ESTIMATES = [path for path in EXAMPLES if load_experiment(path).evaluation.shadows]
 AUDITS = [path for path in EXAMPLES if "audit" in read_toml(path)]
+SCALED = [path for path in FILES if "mnist-paper" in path.stem or "base" in read_toml(path)]
+EMBEDDED_GRIDS = [path for path in GRIDS if load_grid(path)[0].experiment.data.dataset == "digits"]
 EMBEDDED = [path for path in EXAMPLES if load_experiment(path).data.dataset == "digits"]
 SMALL = [
     *["--seeds", "1", "--rounds", "3", "--jobs", "1", "--set", "staleness.rounds=2"],
@@ -85,7 +88,7 @@ def test_every_shadow_estimates(path: Path, tmp_path: Path) -> None:
     assert all(shadow["estimate_error"]["l1"] > 0 for shadow in last["shadows"].values())
 
 
-@pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EMBEDDED_GRIDS, ids=lambda path: path.stem)
 def test_every_cell_of_a_grid_runs(path: Path, tmp_path: Path) -> None:
     small = [
         *["--set", "run.seeds=1", "--set", "run.rounds=2", "--set", "method.options.inversion.iterations=2"],
@@ -93,4 +96,18 @@ def test_every_cell_of_a_grid_runs(path: Path, tmp_path: Path) -> None:
     ]
     assert main(["sweep", str(path), *small, "-q", "--jobs", "1", "--out", str(tmp_path / "sweep")]) == 0
     assert len(find_runs(tmp_path / "sweep")) == len(load_grid(path))
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
+def test_every_grid_is_repeated_with_three_seeds(path: Path) -> None:
     assert load_grid(path)[0].experiment.run.seeds >= 3
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("path", SCALED, ids=lambda path: path.stem)
+def test_the_small_scale_can_be_built_and_late_updates_arrive(path: Path, real_data: Path) -> None:
+    if path in GRIDS:
+        assert not check(load_grid(path, scale="small"), DataContext(real_data))
+    else:
+        run = build_run(single_runs(load_experiment(path, scale="small"))[0], DataContext(real_data))
+        assert run.first_late_round is not None

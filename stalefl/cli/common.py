@@ -46,6 +46,15 @@ SettingsOption = Annotated[
         rich_help_panel=EXPERIMENT,
     ),
 ]
+ScaleOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The experiment file's tables [scale.NAME] above its others, as small for a laptop.",
+        show_default="the file as it is",
+        rich_help_panel=EXPERIMENT,
+    ),
+]
 DataDirOption = Annotated[
     Path | None,
     typer.Option(

@@ -23,6 +23,7 @@ from stalefl.cli.common import (
     JsonOption,
     ModelOption,
     QuietOption,
+    ScaleOption,
     SeedOption,
     SettingsOption,
     VerboseOption,
@@ -62,6 +63,7 @@ def simulate_command(
     seeds: Annotated[
         int | None, typer.Option(help="Repeat with this many seeds, as run.seeds.", rich_help_panel=EXPERIMENT)
     ] = None,
+    scale: ScaleOption = None,
     settings: SettingsOption = None,
     oracle: Annotated[
         bool,
@@ -111,7 +113,7 @@ def simulate_command(
         "run": {"rounds": rounds, "seed": seed, "seeds": seeds, "device": device, "jobs": jobs},
     }
     if resume is not None:
-        named = [experiment, method, dataset, model, seed, settings, out]
+        named = [experiment, method, dataset, model, seed, scale, settings, out]
         if force or oracle or any(value is not None for value in named):
             valid = "--rounds, --seeds, --jobs, --device"
             raise InputError(f"--resume takes its settings from the folder; valid beside it: {valid}")
@@ -121,7 +123,7 @@ def simulate_command(
 
             tasks = comparison.reopened_tasks(place, given_only(flags), context)
     else:
-        loaded = _load(experiment, settings or [], given_only(flags), compare_by_default=not method)
+        loaded = _load(experiment, scale or "", settings or [], given_only(flags), compare_by_default=not method)
         place = out or _new_place(experiment, loaded)
         data = " and ".join(filter(None, [loaded.data.dataset, loaded.drift.dataset]))
         with _announced(f"reading {data}", context, quiet, verbose):
@@ -153,13 +155,17 @@ def _one_or_several(methods: list[str] | None) -> str | list[str] | None:
 
 
 def _load(
-    file: Path | None, settings: Sequence[str], flags: dict[str, dict[str, Any]], compare_by_default: bool
+    file: Path | None,
+    scale: str,
+    settings: Sequence[str],
+    flags: dict[str, dict[str, Any]],
+    compare_by_default: bool,
 ) -> Experiment:
     from stalefl.config.loading import load_experiment
 
     if file is None and compare_by_default and not any(s.strip().startswith("method.name") for s in settings):
         flags = {**flags, "method": {"name": list(DEMO_METHODS)}, "run": {"seeds": DEMO_SEEDS, **flags.get("run", {})}}
-    return load_experiment(file, settings, flags)
+    return load_experiment(file, settings, flags, scale)
 
 
 def _new_place(file: Path | None, experiment: Experiment) -> Path:

@@ -21,6 +21,7 @@ from stalefl.cli.common import (
     ForceOption,
     JsonOption,
     QuietOption,
+    ScaleOption,
     SettingsOption,
     VerboseOption,
     given_only,
@@ -40,6 +41,7 @@ def sweep_command(
     grid: Annotated[
         Path | None, typer.Argument(help="Experiment file (TOML) with a table [grid].", show_default=False)
     ] = None,
+    scale: ScaleOption = None,
     settings: SettingsOption = None,
     out: Annotated[
         Path | None,
@@ -83,13 +85,16 @@ def sweep_command(
     context = data_context(data_dir, download)
     flags = given_only({"run": {"device": device, "jobs": jobs}})
     if resume is not None:
-        if force or dry_run or any(value is not None for value in (grid, settings, out)):
+        if force or dry_run or any(value is not None for value in (grid, scale, settings, out)):
             raise InputError("--resume takes the grid from the folder; valid beside it: --jobs, --device")
         sweep = _reopened(resume, context, flags, quiet)
     else:
         if grid is None:
             raise InputError("no grid; valid: a file with a table [grid], or --resume DIR")
-        cells = _checked(grid, settings or [], flags, context, _place(grid, out), force or dry_run, quiet)
+        from stalefl.config.grid import load_grid
+
+        cells = load_grid(grid, settings or [], flags, scale or "")
+        _check(cells, context, _place(grid, out), force or dry_run, quiet)
         if dry_run:
             _list(cells, json_output)
             return
@@ -106,21 +111,12 @@ def _place(grid: Path, out: Path | None) -> Path:
     return out or Path("runs") / f"{grid.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
-def _checked(
-    grid: Path,
-    settings: Sequence[str],
-    flags: Mapping[str, Mapping[str, Any]],
-    context: DataContext,
-    place: Path,
-    force: bool,
-    quiet: bool,
-) -> list[Cell]:
-    """The cells, all of which can run. A folder that is taken is found before they are looked at."""
+def _check(cells: Sequence[Cell], context: DataContext, place: Path, force: bool, quiet: bool) -> None:
+    """Raises InputError unless all cells can run. A folder that is taken is found before they are looked at."""
     from stalefl.cli.common import console
     from stalefl.cli.progress import announce, steps
-    from stalefl.config.grid import load_grid
 
-    cells, screen = load_grid(grid, settings, flags), console(stderr=True)
+    screen = console(stderr=True)
     screen.quiet = quiet
     announce(screen, f"checking {len(cells)} cell{'s' * (len(cells) > 1)}", spinner=False)
     with steps(screen, "cells checked:", len(cells), quiet) as tell:
@@ -136,7 +132,6 @@ def _checked(
             len(cells),
             without_late[0].label,
         )
-    return cells
 
 
 def _reopened(place: Path, context: DataContext, flags: Mapping[str, Mapping[str, Any]], quiet: bool) -> Sweep:

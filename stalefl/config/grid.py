@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stalefl.config.explain import as_toml, nearest, one_line
-from stalefl.config.loading import Document, Layer, build_experiment, method_options, parse_override, read_toml
+from stalefl.config.loading import Document, Layer, build_experiment, change_layers, file_layers, method_options
 from stalefl.config.schema import Experiment, MethodTable
 from stalefl.contracts import InputError
 
-METHOD = "method.name"
+METHOD, GRID = "method.name", "grid"
 MOST_CELLS = 10_000
 NOT_VARIED = {"run.seed": "run.seeds", "run.seeds": "run.seeds", "run.jobs": "--jobs"}
 """Keys that cannot be of a grid, and what is used instead."""
@@ -59,16 +59,18 @@ class Cell:
 
 
 def load_grid(
-    path: Path, overrides: Sequence[str] = (), flags: Mapping[str, Mapping[str, Any]] | None = None
+    path: Path,
+    overrides: Sequence[str] = (),
+    flags: Mapping[str, Mapping[str, Any]] | None = None,
+    scale: str = "",
 ) -> list[Cell]:
     """The cells of the grid file ``path``, each one valid. Raises InputError naming the file, the cell and the key."""
-    document = read_toml(path)
-    layers = [
-        *_files(path, document),
-        *(Layer(f"--set {one_line(text)}", parse_override(text)) for text in overrides),
-        Layer("command line", flags or {}),
-    ]
-    axes = _axes(path, document, layers[1:])
+    files = file_layers(path, scale)
+    grid: Document = {}
+    for layer in files:
+        grid.update(_grid_table(path, layer.document))
+    layers = [*map(_without_grid, files), *change_layers(overrides, flags)]
+    axes = _axes(path, grid)
     if METHOD not in _keys(axes) and len(names := _methods_named(layers)) > 1:
         axes.append(Axis((METHOD,), tuple((name,) for name in names)))
     _check_axes(path, axes)
@@ -108,17 +110,19 @@ def cell_label(values: Mapping[str, Any]) -> str:
 # --- the file -------------------------------------------------------------------------------------------------------
 
 
-def _files(path: Path, document: Document) -> list[Layer]:
-    own = Layer(str(path), {table: keys for table, keys in document.items() if table not in ("base", "grid")})
-    base = document.get("base", "")
-    if not isinstance(base, str):
-        raise InputError(f"{path}: base = {as_toml(base)} is not valid; valid: the path of an experiment file")
-    return [Layer(str(path.parent / base), read_toml(path.parent / base)), own] if base else [own]
+def _grid_table(path: Path, document: Mapping[str, Any]) -> Mapping[str, Any]:
+    grid = document.get(GRID, {})
+    if not isinstance(grid, Mapping):
+        raise InputError(f"{path}: grid = {as_toml(grid)} is not a table; write [grid]")
+    return grid
 
 
-def _axes(path: Path, document: Document, changes: Sequence[Layer]) -> list[Axis]:
-    grid = document.get("grid")
-    if not isinstance(grid, Mapping) or not grid:
+def _without_grid(layer: Layer) -> Layer:
+    return Layer(layer.source, {table: keys for table, keys in layer.document.items() if table != GRID})
+
+
+def _axes(path: Path, grid: Mapping[str, Any]) -> list[Axis]:
+    if not grid:
         raise InputError(
             f'{path} has no table [grid]; valid: keys and lists of their values, as "staleness.rounds" = [10, 40]'
         )

@@ -1,7 +1,8 @@
 """An experiment from its file, ``--set`` and the command line's flags, and back to TOML.
 
-Order: defaults < file < ``--set`` < flags. Where ``--set`` or a flag names another data set, model or method than the
-file does, the file's options of the former are left out.
+Order: defaults < base < file < scale < ``--set`` < flags. A file may name another as its ``base``, and hold changes to
+itself under ``[scale.NAME]``, as ``[scale.small.run]``, which are made where that scale is asked for. Where ``--set`` or
+a flag names another data set, model or method than the file does, the file's options of the former are left out.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import tomli_w
 from pydantic import ValidationError
 
 from stalefl.config.checks import conflicts
-from stalefl.config.explain import Problem, first_of, one_line, problems, validate
+from stalefl.config.explain import Problem, as_toml, first_of, one_line, problems, validate
 from stalefl.config.schema import Experiment, MethodTable
 from stalefl.contracts import InputError
 
 Document = dict[str, Any]
+BASE, SCALE = "base", "scale"
 _NAMING_KEYS = {"data": "dataset", "drift": "dataset", "model": "name", "method": "name"}
 
 
@@ -34,17 +36,65 @@ def load_experiment(
     path: Path | None = None,
     overrides: Sequence[str] = (),
     flags: Mapping[str, Mapping[str, Any]] | None = None,
+    scale: str = "",
 ) -> Experiment:
-    """The experiment of the file ``path`` (none: the defaults) as changed by ``overrides`` and ``flags``.
+    """The experiment of the file ``path`` (none: the defaults), at one of its scales if one is named, as changed by
+    ``overrides`` and ``flags``.
 
     ``overrides`` are ``"table.key=value"`` strings, the value in TOML or a bare string; ``flags`` are tables of the
     keys set by the command line's own options. Raises InputError with one line that names the source, the key, the
     value and what would be valid.
     """
-    file = Layer(str(path), read_toml(path)) if path else Layer("defaults", {})
+    if scale and path is None:
+        raise InputError(f"--scale {one_line(scale)}: the defaults have one scale only; valid: with an experiment file")
+    files = file_layers(path, scale) if path else [Layer("defaults", {})]
+    return build_experiment([*files, *change_layers(overrides, flags)])
+
+
+def file_layers(path: Path, scale: str = "") -> list[Layer]:
+    """The tables of the file ``path`` above those of its base, and above both what they hold for ``scale``.
+
+    Raises InputError if a file cannot be read, a base is no path or leads back to itself, or no file has that scale.
+    """
+    files = _with_bases(path)
+    own = [Layer(str(file), {k: v for k, v in tables.items() if k not in (BASE, SCALE)}) for file, tables in files]
+    if not scale:
+        return own
+    known = {name for _, tables in files for name in _scales(tables)}
+    if scale not in known:
+        valid = f"one of {', '.join(sorted(known))}" if known else "a file with a table [scale.NAME]"
+        raise InputError(f"--scale {one_line(scale)}: {path} has no such scale; valid: {valid}")
+    scaled = [(file, _scales(tables)[scale]) for file, tables in files if scale in _scales(tables)]
+    return own + [Layer(f"{file} [scale.{scale}]", tables) for file, tables in scaled]
+
+
+def change_layers(overrides: Sequence[str], flags: Mapping[str, Mapping[str, Any]] | None) -> list[Layer]:
+    """What the command line asks for: ``--set`` after ``--set``, then the flags."""
     changes = [Layer(f"--set {one_line(text)}", parse_override(text)) for text in overrides]
-    changes.append(Layer("command line", flags or {}))
-    return build_experiment([file, *changes])
+    return [*changes, Layer("command line", flags or {})]
+
+
+def _with_bases(path: Path) -> list[tuple[Path, Document]]:
+    """The file and those it is based on, the lowest first."""
+    found: list[tuple[Path, Document]] = []
+    step: Path | None = path
+    while step is not None:
+        if any(step.resolve() == file.resolve() for file, _ in found):
+            raise InputError(f'{path}: base = "{step}" leads back to a file that is based on it; valid: another')
+        document = read_toml(step)
+        found.insert(0, (step, document))
+        base = document.get(BASE, "")
+        if not isinstance(base, str):
+            raise InputError(f"{step}: base = {as_toml(base)} is not valid; valid: the path of an experiment file")
+        step = step.parent / base if base else None
+    return found
+
+
+def _scales(document: Document) -> Mapping[str, Document]:
+    scales = document.get(SCALE, {})
+    if not isinstance(scales, Mapping) or not all(isinstance(tables, Mapping) for tables in scales.values()):
+        raise InputError(f"scale = {as_toml(scales)} is not a table of changes; valid: tables, as [scale.small.run]")
+    return scales
 
 
 def read_toml(path: Path) -> Document:

@@ -125,3 +125,32 @@ def test_a_grid_that_makes_no_sense_is_one_line_that_names_the_key(tmp_path: Pat
 def test_what_the_grid_varies_is_not_overridden(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="staleness.rounds is varied by the grid"):
         cells(tmp_path, '[grid]\n"staleness.rounds" = [1]', "staleness.rounds=3")
+
+
+def test_a_scale_changes_the_grid_key_by_key(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text("[run]\nrounds = 200\n[scale.small.run]\nrounds = 20\n")
+    (tmp_path / "grid.toml").write_text(
+        """base = "base.toml"
+        [grid]
+        "drift.rate" = [0.5, 1]
+        "staleness.rounds" = [10, 100]
+        [[grid.zip]]
+        "data.dataset" = ["digits", "mnist"]
+        [scale.small.grid]
+        "staleness.rounds" = [5]
+        [[scale.small.grid.zip]]
+        "data.dataset" = ["digits"]
+        """
+    )
+    full, small = load_grid(tmp_path / "grid.toml"), load_grid(tmp_path / "grid.toml", scale="small")
+    assert (len(full), full[0].experiment.run.rounds) == (8, 200)
+    assert [(cell.label, cell.experiment.run.rounds) for cell in small] == [
+        ("rate=0.5, staleness.rounds=5, dataset=digits", 20),
+        ("rate=1, staleness.rounds=5, dataset=digits", 20),
+    ]
+
+
+def test_a_grid_may_be_based_on_a_grid(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text('[grid]\n"staleness.rounds" = [10, 40]')
+    found = cells(tmp_path, 'base = "base.toml"\n[grid]\n"partition.alpha" = [1]')
+    assert [cell.label for cell in found] == ["staleness.rounds=10, alpha=1", "staleness.rounds=40, alpha=1"]

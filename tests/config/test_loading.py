@@ -286,3 +286,66 @@ def test_options_in_set_belong_to_the_names_given_by_flags() -> None:
     assert experiment.data.options == {"image_size": 32}
     assert experiment.model.options == {"hidden": [12]}
     assert experiment.method.options == {"a": 3}
+
+
+# --- bases and scales -----------------------------------------------------------------------------------------------
+
+
+def files(folder: Path, **texts: str) -> Path:
+    for name, text in texts.items():
+        (folder / f"{name}.toml").write_text(text)
+    return folder / "file.toml"
+
+
+PAPER = """
+[run]
+rounds = 200
+seeds = 3
+[scale.small.run]
+rounds = 50
+[scale.small.partition]
+clients = 8
+"""
+
+
+def test_a_file_changes_its_base_and_a_scale_changes_both(tmp_path: Path) -> None:
+    file = files(tmp_path, paper=PAPER, file='base = "paper.toml"\n[run]\nrounds = 600\n[scale.small.run]\nseeds = 2\n')
+    full, small = load_experiment(file), load_experiment(file, scale="small")
+    assert (full.run.rounds, full.run.seeds, full.partition.clients) == (600, 3, 20)
+    assert (small.run.rounds, small.run.seeds, small.partition.clients) == (50, 2, 8)
+    assert load_experiment(file, ["run.rounds=7"], scale="small").run.rounds == 7
+
+
+def test_bases_may_have_bases(tmp_path: Path) -> None:
+    file = files(tmp_path, paper=PAPER, middle='base = "paper.toml"', file='base = "middle.toml"')
+    assert load_experiment(file, scale="small").run.rounds == 50
+
+
+@pytest.mark.parametrize(
+    ("text", "scale", "says"),
+    [
+        (PAPER, "tiny", "--scale tiny: FILE has no such scale; valid: one of small"),
+        (
+            "[run]\nrounds = 3",
+            "small",
+            "--scale small: FILE has no such scale; valid: a file with a table [scale.NAME]",
+        ),
+        ("scale = 3", "small", "scale = 3 is not a table of changes"),
+        ("[scale]\nsmall = 3", "small", "is not a table of changes; valid: tables, as [scale.small.run]"),
+        ("[scale.small.run]\nrounds = 0", "small", "FILE [scale.small]: run.rounds = 0"),
+        ("base = 3", "", "base = 3 is not valid; valid: the path of an experiment file"),
+        ('base = "file.toml"', "", 'base = "'),
+        ('base = "none.toml"', "", "none.toml: cannot be read"),
+    ],
+)
+def test_bases_and_scales_that_make_no_sense(tmp_path: Path, text: str, scale: str, says: str) -> None:
+    file = files(tmp_path, file=text)
+    with pytest.raises(InputError) as error:
+        load_experiment(file, scale=scale)
+    assert says.replace("FILE", str(file)) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_scale_without_a_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--scale small: the defaults have one scale only"):
+        load_experiment(scale="small")
