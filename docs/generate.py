@@ -120,8 +120,8 @@ def _default(parameter: Any) -> str:
 def experiment_page() -> str:
     intro = """An experiment is a TOML file; every table and every key may be left out; unknown ones are errors.
 `stalefl simulate FILE --set TABLE.KEY=VALUE` changes a key for one run. Order: defaults, base, file, scale, `--set`,
-flags; the later wins. Where `--set` or a flag names another data set, model or method than the file, the file's options of the
-former are left out.
+flags; the later wins. Where `--set` or a flag names another data set, model or method than the file, the file's options
+of the former are left out.
 
 A data set's, model's or method's own options (see [plugins.md](plugins.md)) go into `[data.options]`, `[model.options]`
 and `[method.options]`. To compare methods, give a list of names and one table for each that needs options:
@@ -134,8 +134,8 @@ name = ["unweighted", "inversion"]
 iterations = 50
 ```
 
-A file may name another that it is based on, and hold changes under a name that `--scale NAME` asks for; those of its base
-count as well:
+A file may name another that it is based on, and hold changes under a name that `--scale NAME` asks for; those of its
+base count as well:
 
 ```toml
 base = "mnist-paper.toml"               # beside this file; its tables hold where this one has none

@@ -1,8 +1,8 @@
 """An experiment from its file, ``--set`` and the command line's flags, and back to TOML.
 
 Order: defaults < base < file < scale < ``--set`` < flags. A file may name another as its ``base``, and hold changes to
-itself under ``[scale.NAME]``, as ``[scale.small.run]``, which are made where that scale is asked for. Where ``--set`` or
-a flag names another data set, model or method than the file does, the file's options of the former are left out.
+itself under ``[scale.NAME]``, as ``[scale.small.run]``, which are made where that scale is asked for. Where ``--set``
+or a flag names another data set, model or method than the file does, the file's options of the former are left out.
 """
 
 from __future__ import annotations

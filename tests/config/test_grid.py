@@ -132,7 +132,7 @@ def test_a_scale_changes_the_grid_key_by_key(tmp_path: Path) -> None:
     (tmp_path / "grid.toml").write_text(
         """base = "base.toml"
         [grid]
-        "drift.rate" = [0.5, 1]
+        "partition.alpha" = [0.5, 1]
         "staleness.rounds" = [10, 100]
         [[grid.zip]]
         "data.dataset" = ["digits", "mnist"]
@@ -145,8 +145,8 @@ def test_a_scale_changes_the_grid_key_by_key(tmp_path: Path) -> None:
     full, small = load_grid(tmp_path / "grid.toml"), load_grid(tmp_path / "grid.toml", scale="small")
     assert (len(full), full[0].experiment.run.rounds) == (8, 200)
     assert [(cell.label, cell.experiment.run.rounds) for cell in small] == [
-        ("rate=0.5, staleness.rounds=5, dataset=digits", 20),
-        ("rate=1, staleness.rounds=5, dataset=digits", 20),
+        ("alpha=0.5, staleness.rounds=5, dataset=digits", 20),
+        ("alpha=1, staleness.rounds=5, dataset=digits", 20),
     ]
 
 
