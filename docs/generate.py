@@ -1,57 +1,38 @@
 """Write the reference pages that follow from the code: ``python docs/generate.py`` (``make docs``).
 
 cli.md comes from the command-line app, experiment-file.md from the schema, plugins.md from the hooks and the
-built-ins; the tables in results.md come from the records in docs/records. tests/test_docs.py fails when a page is out
-of date.
+built-ins; the tables in results.md from the records in docs/records. tests/test_docs.py fails when a page is out of
+date.
 
-``python docs/generate.py keep RUNS NAME`` copies the records of a run or comparison (no weights, no checkpoints) to
-docs/records/NAME, beside methods and seeds that were kept before.
+``python docs/generate.py keep FOLDER NAME`` copies the records of a run, comparison, sweep or audit to
+docs/records/NAME (result_tables.py).
 """
 
 from __future__ import annotations
 
 import inspect
-import json
 import re
-import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from result_tables import keep, results_page
 from typer.main import get_command
 
 from stalefl import hookspecs
 from stalefl.cli.app import app
 from stalefl.cli.common import grouped, named_key
-from stalefl.comparison import Task, summarise
 from stalefl.config.explain import Key, keys_of
-from stalefl.config.loading import load_experiment
 from stalefl.config.schema import Experiment
-from stalefl.contracts import DataContext
 from stalefl.registry import BUILTINS, KINDS, Description, Plugin, Registry
-from stalefl.report.audit_tables import audit_markdown
-from stalefl.report.estimation import estimation_markdown, windows_markdown
-from stalefl.report.folders import ComparisonFolder, find_runs
-from stalefl.report.tables import comparison_markdown
 from stalefl.testing.findings import title
 from stalefl.testing.packages import CHECKS
 
 DOCS = Path(__file__).parent
 NOTE = "<!-- Written by docs/generate.py; change the code and run `make docs`. -->"
 TITLES = {"dataset": "data sets", "model": "models", "method": "methods", "attack": "attacks"}
-RECORDS = DOCS / "records"
-KEPT = (
-    "config.toml",
-    "environment.json",
-    "rounds.jsonl",
-    "result.json",
-    "comparison.json",
-    "summary.json",
-    "curves.png",
-)
-TABLE = re.compile(r"<!-- (table|settings|estimates|windows|audit) (\S+) -->\n.*?<!-- end -->", re.DOTALL)
 EXAMPLE = re.compile(r"^Examples?:\s*(.+)", re.MULTILINE | re.DOTALL)
 
 
@@ -216,70 +197,6 @@ def _record_section(record: Description) -> str:
     return "\n\n".join(parts)
 
 
-# --- results --------------------------------------------------------------------------------------------------------
-
-
-def results_page() -> str:
-    """results.md as it stands, with each ``<!-- table NAME -->`` followed by the table of docs/records/NAME.
-
-    ``settings`` in place of ``table`` has a row for each folder in it rather than for each method, ``estimates`` gives
-    the errors of estimates, ``windows`` those by 20 rounds, ``audit`` the figures of a privacy audit.
-    """
-    text = (DOCS / "results.md").read_text(encoding="utf-8")
-    return TABLE.sub(lambda m: f"<!-- {m[1]} {m[2]} -->\n{_records_table(m[1], m[2])}<!-- end -->", text)
-
-
-def _records_table(kind: str, name: str) -> str:
-    if not (RECORDS / name).is_dir():
-        return "Not measured yet.\n"
-    if kind == "audit":
-        return audit_markdown(json.loads((RECORDS / name / "result.json").read_text())) + "\n"
-    runs = [(run, result) for run in find_runs(RECORDS / name) if (result := run.read_result())]
-    if kind == "table":
-        return comparison_markdown([result for _, result in runs])
-    if kind == "settings":
-        folders = [run.path.relative_to(RECORDS / name).parts[0] for run, _ in runs]
-        return comparison_markdown([{**r, "method": folder} for folder, (_, r) in zip(folders, runs, strict=True)])
-    if kind == "windows":
-        return windows_markdown(runs[0][0].read_rounds(), runs[0][1]["method"])
-    titles = [run.path.relative_to(RECORDS / name).as_posix() for run, _ in runs]
-    return estimation_markdown(
-        [(title, result["method"], run.read_rounds()) for title, (run, result) in zip(titles, runs, strict=True)]
-    )
-
-
-def keep_audit(audit: Path, name: str) -> None:
-    """Copy what an audit found to docs/records/NAME: its settings, figures and pictures."""
-    target = RECORDS / name
-    target.mkdir(parents=True, exist_ok=True)
-    for source in [audit / "config.toml", audit / "result.json", *audit.glob("recovered-*.png")]:
-        shutil.copyfile(source, target / source.name)
-
-
-def keep_records(runs: Path, name: str) -> None:
-    """Copy what a run or comparison has recorded to docs/records/NAME, beside the methods and seeds that lie there."""
-    several = ComparisonFolder.is_one(runs)
-    for source in sorted(path for kept in KEPT for path in runs.rglob(kept)):
-        target = RECORDS / name / source.relative_to(runs)
-        if several and source.parent == runs and target.exists():
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-    if several:
-        summarise_records(name, ComparisonFolder(runs).facts()["methods"])
-
-
-def summarise_records(name: str, new_methods: Sequence[str]) -> None:
-    """Write the comparison's overview and picture anew, from all of its runs."""
-    folder = ComparisonFolder(RECORDS / name)
-    methods = list(dict.fromkeys([*folder.facts()["methods"], *new_methods]))
-    seeds = {int(path.name.removeprefix("seed-")) for path in folder.path.glob("*/seed-*")}
-    folder.write_facts(methods, sorted(seeds))
-    runs = find_runs(folder.path)
-    tasks = [Task(load_experiment(run.config), run.path, DataContext(Path())) for run in runs]
-    summarise(tasks, [run.read_result() or {} for run in runs], folder.path)
-
-
 # --- Markdown -------------------------------------------------------------------------------------------------------
 
 
@@ -294,9 +211,7 @@ def _page(title: str, *parts: str) -> str:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["keep"]:
-        place = Path(sys.argv[2])
-        keep = keep_audit if (place / "cases.safetensors").is_file() else keep_records
-        keep(place, sys.argv[3])
+        keep(Path(sys.argv[2]), sys.argv[3])
     for name, text in pages().items():
         (DOCS / name).write_text(text, encoding="utf-8")
         print(f"docs/{name}")

@@ -19,6 +19,7 @@ from stalefl.experiment import build_run
 from stalefl.processes import Stop, fitting_jobs, run_all
 from stalefl.registry import load_registry
 from stalefl.report.folders import SCHEMA, RunFolder
+from stalefl.report.pivots import pivots_markdown
 from stalefl.report.results_file import run_row, write_results
 from stalefl.report.sheets import Setting, Sheet, sheet, sheet_latex, sheet_markdown
 from stalefl.report.sweep_folder import SweepFolder
@@ -122,7 +123,8 @@ class Sweep:
         if rows := self.rows():
             write_results(self.folder.parquet, rows)
             content = self.sheet()
-            write_whole(self.folder.markdown, sheet_markdown(content).encode())
+            parts = filter(None, [pivots_markdown(self.settings()), sheet_markdown(content)])
+            write_whole(self.folder.markdown, "\n".join(parts).encode())
             write_whole(self.folder.latex, sheet_latex(content).encode())
 
     def document(self) -> dict[str, Any]:

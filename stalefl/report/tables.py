@@ -125,8 +125,8 @@ def figure_cells(runs: Sequence[Result]) -> list[str]:
     """The figures of one method's runs as text, under ``SHORT_HEADERS``, rounds to target and server seconds."""
     accuracies = [(period, key) for key in (AFFECTED, OVERALL) for period in ("mean_after_first_late", "last_10")]
     return [
-        *(_text(_spread(runs, *keys), 3) for keys in accuracies),
-        _rounds_text(runs),
+        *(figure_text(runs, *keys) for keys in accuracies),
+        rounds_text(runs),
         _text(_spread(runs, "server_seconds"), 1),
     ]
 
@@ -143,12 +143,22 @@ def _without_leading_zeros(cell: str) -> str:
     return " ".join(part.removeprefix("0") for part in cell.split(" "))
 
 
-def _rounds_text(runs: Sequence[Result]) -> str:
+def rounds_text(runs: Sequence[Result], key: str = AFFECTED) -> str:
     """Mean ± spread if every seed reached the target, else how many did."""
-    reached = sum(run["rounds_to_target"][AFFECTED] is not None for run in runs)
+    reached = sum(run["rounds_to_target"][key] is not None for run in runs)
     if 0 < reached < len(runs):
         return f"{reached} of {len(runs)} seeds"
-    return _text(_spread(runs, "rounds_to_target", AFFECTED), 0)
+    return _text(_spread(runs, "rounds_to_target", key), 0)
+
+
+def figure_text(runs: Sequence[Result], *keys: str) -> str:
+    """One figure of ``result.json`` over the runs, as "0.905 ± 0.012"."""
+    return _text(_spread(runs, *keys), 3)
+
+
+def mean_of(runs: Sequence[Result], *keys: str) -> float | None:
+    """Mean of one figure over the runs; None if any run has none."""
+    return _spread(runs, *keys).mean
 
 
 def _title(results: Sequence[Result]) -> str:

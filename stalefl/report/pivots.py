@@ -1,0 +1,86 @@
+"""Methods down, settings across: accuracy and rounds to target of a grid, as the paper's Tables 9 to 13 have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from stalefl.config.grid import METHOD, short_names, value_text
+from stalefl.report.metrics import AFFECTED, LAST, OVERALL
+from stalefl.report.sheets import Setting
+from stalefl.report.tables import MISSING, REFERENCES, Result, figure_text, mean_of, rounds_text
+
+Figure = Callable[[Sequence[Result]], tuple[str, float | None]]
+"""The text of a cell, and what it is ranked by: the higher, the better."""
+
+
+def pivots_markdown(settings: Sequence[Setting], references: Collection[str] = REFERENCES) -> str:
+    """Two tables, each with a row for every method; "" where there is but one method or but one setting.
+
+    Accuracy on the affected class (on all classes, where that was not measured) in the last evaluated rounds, and the
+    rounds to its target. The best of a column is bold, references left out.
+    """
+    columns = _columns(settings)
+    methods = list(dict.fromkeys(setting.values[METHOD] for setting in settings if METHOD in setting.values))
+    if len(columns) < 2 or len(methods) < 2:
+        return ""
+    affected = any(mean_of(runs, "last_10", AFFECTED) is not None for runs in _results(columns))
+    key, what = (AFFECTED, "the affected class") if affected else (OVERALL, "all classes")
+    accuracy = _table(columns, methods, references, lambda runs: _accuracy(runs, key))
+    rounds = _table(columns, methods, references, lambda runs: _rounds(runs, key))
+    return (
+        f"Accuracy on {what}, mean over the last {LAST} evaluated rounds:\n\n{accuracy}\n"
+        f"Rounds to the target accuracy on {what}:\n\n{rounds}"
+    )
+
+
+def _columns(settings: Sequence[Setting]) -> dict[str, dict[str, Setting]]:
+    """Settings by all but their method, as "alpha 0.1, staleness.rounds 40", and then by method."""
+    names = short_names(list(dict.fromkeys(key for setting in settings for key in setting.values)))
+    columns: dict[str, dict[str, Setting]] = {}
+    for setting in settings:
+        label = ", ".join(f"{names[k]} {value_text(v)}" for k, v in setting.values.items() if k != METHOD)
+        columns.setdefault(label, {})[setting.values.get(METHOD, "")] = setting
+    return columns
+
+
+def _results(columns: Mapping[str, Mapping[str, Setting]]) -> list[Sequence[Result]]:
+    return [setting.results for column in columns.values() for setting in column.values() if setting.results]
+
+
+def _accuracy(runs: Sequence[Result], key: str) -> tuple[str, float | None]:
+    return figure_text(runs, "last_10", key), mean_of(runs, "last_10", key)
+
+
+def _rounds(runs: Sequence[Result], key: str) -> tuple[str, float | None]:
+    rounds = mean_of(runs, "rounds_to_target", key)
+    return rounds_text(runs, key), None if rounds is None else -rounds
+
+
+def _table(
+    columns: Mapping[str, Mapping[str, Setting]], methods: Sequence[Any], references: Collection[str], figure: Figure
+) -> str:
+    cells = {label: _column(column, methods, references, figure) for label, column in columns.items()}
+    lines = [
+        ["method", *cells],
+        ["---", *["---:"] * len(cells)],
+        *([str(method), *(column[row] for column in cells.values())] for row, method in enumerate(methods)),
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _column(
+    column: Mapping[str, Setting], methods: Sequence[Any], references: Collection[str], figure: Figure
+) -> list[str]:
+    figures = {name: figure(setting.results) for name, setting in column.items() if setting.results}
+    ranks = {name: rank for name, (_, rank) in figures.items() if rank is not None and name not in references}
+    best = max(ranks, key=lambda name: ranks[name], default=None)
+    texts = {name: f"**{text}**" if name == best else text for name, (text, _) in figures.items()}
+    return [texts.get(method, MISSING) + _short_of(column.get(method)) for method in methods]
+
+
+def _short_of(setting: Setting | None) -> str:
+    """How many seeds there are, where some are missing."""
+    if setting is None or not setting.results or len(setting.results) == setting.seeds:
+        return ""
+    return f" ({len(setting.results)} of {setting.seeds} seeds)"

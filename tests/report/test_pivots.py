@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from typing import Any
+
+from stalefl.report.pivots import pivots_markdown
+from stalefl.report.sheets import Setting
+
+
+def result(affected: float | None, to_target: int | None = None) -> dict[str, Any]:
+    return {
+        "last_10": {"affected_class_accuracy": affected, "accuracy": 0.5},
+        "rounds_to_target": {"target": 0.7, "affected_class_accuracy": to_target, "accuracy": 40},
+    }
+
+
+def setting(rounds: int, method: str, *results: dict[str, Any], seeds: int = 0) -> Setting:
+    return Setting({"staleness.rounds": rounds, "method.name": method}, results, seeds or len(results))
+
+
+SETTINGS = [
+    setting(10, "unstale", result(0.9, 20)),
+    setting(10, "weighted", result(0.2), result(0.4)),
+    setting(10, "inversion", result(0.8, 30), result(0.8, 40)),
+    setting(40, "unstale", result(0.9, 20)),
+    setting(40, "weighted", result(0.5, 60)),
+    setting(40, "inversion", result(0.4, 50), seeds=3),
+]
+
+
+def test_methods_down_settings_across_the_best_of_a_column_bold() -> None:
+    accuracy, rounds = (part.splitlines() for part in pivots_markdown(SETTINGS).split("\n\nRounds"))
+    assert accuracy == [
+        "Accuracy on the affected class, mean over the last 10 evaluated rounds:",
+        "",
+        "| method | staleness.rounds 10 | staleness.rounds 40 |",
+        "| --- | ---: | ---: |",
+        "| unstale | 0.900 | 0.900 |",
+        "| weighted | 0.300 ± 0.141 | **0.500** |",
+        "| inversion | **0.800 ± 0.000** | 0.400 (1 of 3 seeds) |",
+    ]
+    assert rounds[4:] == [
+        "| unstale | 20 | 20 |",
+        "| weighted | – | 60 |",
+        "| inversion | **35 ± 7** | **50** (1 of 3 seeds) |",
+    ]
+
+
+def test_a_setting_in_which_a_method_has_not_run_has_a_dash() -> None:
+    assert "| inversion | **0.800 ± 0.000** | – |" in pivots_markdown(SETTINGS[:5])
+
+
+def test_without_an_affected_class_all_classes_count() -> None:
+    settings = [setting(rounds, name, result(None)) for rounds in (10, 40) for name in ("weighted", "inversion")]
+    text = pivots_markdown(settings)
+    assert "Accuracy on all classes" in text
+    assert "| weighted | **0.500** | **0.500** |" in text
+    assert "| weighted | **40** | **40** |" in text
+
+
+def test_nothing_to_compare() -> None:
+    assert pivots_markdown(SETTINGS[:3]) == ""
+    assert pivots_markdown([SETTINGS[0], SETTINGS[3]]) == ""
+    assert pivots_markdown([Setting({"partition.alpha": 1}, [], 1)]) == ""
