@@ -69,9 +69,9 @@ def load_grid(
     grid: Document = {}
     for layer in files:
         grid.update(_grid_table(path, layer.document))
-    layers = [*map(_without_grid, files), *change_layers(overrides, flags)]
+    files, changes = [_without_grid(layer) for layer in files], change_layers(overrides, flags)
     axes = _axes(path, grid)
-    if METHOD not in _keys(axes) and len(names := _methods_named(layers)) > 1:
+    if METHOD not in _keys(axes) and len(names := _methods_named([*files, *changes])) > 1:
         axes.append(Axis((METHOD,), tuple((name,) for name in names)))
     _check_axes(path, axes)
     _check_overrides(axes, overrides)
@@ -79,7 +79,7 @@ def load_grid(
     every = [_values(axes, points) for points in product(*(axis.points for axis in axes))]
     width = len(str(len(every)))
     return [
-        Cell(f"{number:0{width}d}-{_slug(values)}", values, _experiment(path, values, methods, layers))
+        Cell(f"{number:0{width}d}-{_slug(values)}", values, _experiment(path, values, methods, files, changes))
         for number, values in enumerate(every, start=1)
     ]
 
@@ -224,13 +224,15 @@ def _values(axes: Sequence[Axis], points: Sequence[tuple[Any, ...]]) -> dict[str
     }
 
 
-def _experiment(path: Path, values: Mapping[str, Any], methods: Sequence[str], layers: Sequence[Layer]) -> Experiment:
+def _experiment(
+    path: Path, values: Mapping[str, Any], methods: Sequence[str], files: Sequence[Layer], changes: Sequence[Layer]
+) -> Experiment:
     """The experiment of one cell. It is read as one that compares all methods of the grid, so that the options of each
     may stand under [method.options.NAME]; then all but the cell's own are left out."""
     document = _nested({key: value for key, value in values.items() if key != METHOD})
     named = {"method": {"name": list(dict.fromkeys(methods))}} if methods else {}
     try:
-        experiment = build_experiment([*layers, Layer("", document), Layer("", named)])
+        experiment = build_experiment(files, [*changes, Layer("", document), Layer("", named)])
     except InputError as error:
         raise InputError(f"{path}: cell {cell_label(values)}: {error}") from error
     if METHOD not in values:

@@ -48,7 +48,7 @@ def load_experiment(
     if scale and path is None:
         raise InputError(f"--scale {one_line(scale)}: the defaults have one scale only; valid: with an experiment file")
     files = file_layers(path, scale) if path else [Layer("defaults", {})]
-    return build_experiment([*files, *change_layers(overrides, flags)])
+    return build_experiment(files, change_layers(overrides, flags))
 
 
 def file_layers(path: Path, scale: str = "") -> list[Layer]:
@@ -130,16 +130,19 @@ def toml_value(text: str) -> Any:
     return document["value"] if len(document) == 1 else text
 
 
-def build_experiment(layers: Sequence[Layer]) -> Experiment:
-    """Merge ``layers``, later ones winning, and validate the whole. Raises InputError.
+def build_experiment(files: Sequence[Layer], changes: Sequence[Layer]) -> Experiment:
+    """Merge all layers, later ones winning, and validate the whole. Raises InputError.
 
-    The first is the file, the others what is asked for at the command line, in whatever order: options given there
-    belong to the names given there.
+    ``files`` go one above the other; ``changes`` are what is asked for at the command line, in whatever order: options
+    given there belong to the names given there.
     """
     asked: Document = {}
-    for layer in layers[1:]:
+    for layer in changes:
         asked = _merge(asked, layer.document)
-    document = _merge(_without_foreign_options(dict(layers[0].document), asked), asked)
+    document: Document = {}
+    for above in [*(layer.document for layer in files), asked]:
+        document = _merge(_without_foreign_options(document, above), above)
+    layers = [*files, *changes]
     try:
         experiment = validate(Experiment, document)
     except ValidationError as error:

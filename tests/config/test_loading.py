@@ -349,3 +349,11 @@ def test_bases_and_scales_that_make_no_sense(tmp_path: Path, text: str, scale: s
 def test_a_scale_without_a_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--scale small: the defaults have one scale only"):
         load_experiment(scale="small")
+
+
+def test_a_method_named_at_the_command_line_leaves_out_the_options_that_a_scale_has_for_others(tmp_path: Path) -> None:
+    paper = '[method]\nname = ["unweighted", "inversion"]\n[scale.small.method.options.inversion]\niterations = 7\n'
+    file = files(tmp_path, paper=paper, file='base = "paper.toml"')
+    assert method_options(load_experiment(file, scale="small").method, "inversion") == {"iterations": 7}
+    assert load_experiment(file, ["method.name=unweighted"], scale="small").method.options == {}
+    assert load_experiment(file, ["method.name=inversion"], scale="small").method.options == {"iterations": 7}
