@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from stalefl.training.local_update import LocalTraining
     from stalefl.training.model import FlatModel
 
+PROGRESS = "stalefl.progress"
+"""The logger whose infos a user sees without asking: how far a step is that takes minutes. Not more than a line every
+few seconds, with the time left."""
+
 State = Mapping[str, Any]
 """A method's memory between rounds: plain data only (dict, list, tuple, tensor, number, string, bool, None), so that
 it can be written to a checkpoint and read back bit for bit. Keys of dicts are strings or integers (client ids)."""

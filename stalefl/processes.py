@@ -1,23 +1,30 @@
 """Independent tasks, one after another or side by side in processes of their own, stopped together.
 
-What a task does never depends on how many there are at a time: each draws from generators named by itself.
+What a task does never depends on how many there are at a time: each draws from generators named by itself. What tasks
+log in processes of their own is logged here.
 """
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from functools import partial
+from logging.handlers import QueueHandler
 from queue import Empty
 from typing import Any, Protocol, TypeVar
 
+from stalefl.contracts import PROGRESS
 from stalefl.devices import resolve_device
+
+LOGGERS = ("stalefl", PROGRESS)
+"""Those whose levels a user's wish sets; the others are below them."""
 
 T = TypeVar("T")
 
@@ -71,7 +78,9 @@ def _run_in_processes(work: Work[T], tasks: Sequence[T], jobs: int, on_event: On
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager:
         events, stop_workers = manager.Queue(), manager.Event()
-        with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker) as pool:
+        levels = {name: logging.getLogger(name).getEffectiveLevel() for name in LOGGERS}
+        start = partial(_start_worker, events, levels)
+        with ProcessPoolExecutor(jobs, mp_context=context, initializer=start) as pool:
             futures: list[Future[Any]] = [
                 pool.submit(_work, work, index, task, events, stop_workers) for index, task in enumerate(tasks)
             ]
@@ -107,11 +116,18 @@ def _work(work: Work[T], index: int, task: T, events: Any, stop: Any) -> Any:
 def _drain(events: Any, on_event: OnEvent) -> None:
     try:
         while True:
-            on_event(*events.get_nowait())
+            event = events.get_nowait()
+            if isinstance(event, logging.LogRecord):
+                logging.getLogger(event.name).handle(event)
+            else:
+                on_event(*event)
     except Empty:
         pass
 
 
-def _start_worker() -> None:
+def _start_worker(events: Any, levels: Mapping[str, int]) -> None:
     """Ctrl-C reaches every process of the terminal; only the parent answers it, by asking the workers to stop."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.getLogger(LOGGERS[0]).handlers = [QueueHandler(events)]
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)

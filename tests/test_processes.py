@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -60,3 +61,15 @@ def test_a_process_that_disappears(work: Any) -> None:
 def test_jobs_that_fit_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     assert [fitting_jobs("cpu", threads) for threads in (1, 3, 8, 16)] == [8, 2, 1, 1]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_tasks_log_is_logged_here_at_the_levels_that_hold_here(
+    jobs: int, work: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "stalefl"), caplog.at_level(logging.INFO, "stalefl.progress"):
+        run_all(work.log, [7, 7], jobs, lambda index, event: None, new_stop())
+    assert sorted(record.getMessage() for record in caplog.records) == [
+        *["half of it is done"] * 2,
+        *["task 7 is late"] * 2,
+    ]

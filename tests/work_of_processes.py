@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -36,3 +37,9 @@ def wait_to_be_stopped(task: int, report: Report, should_stop: ShouldStop) -> st
 
 def kill_itself(task: int, report: Report, should_stop: ShouldStop) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def log(task: int, report: Report, should_stop: ShouldStop) -> None:
+    logging.getLogger("stalefl.some.module").warning("task %d is late", task)
+    logging.getLogger("stalefl.some.module").info("a detail")
+    logging.getLogger("stalefl.progress").info("half of it is done")

@@ -140,21 +140,31 @@ def data_context(data_dir: Path | None, download: bool) -> DataContext:
 
 
 def set_up_logging(quiet: bool = False, verbose: bool = False) -> None:
-    """Warnings, or with ``verbose`` everything, go to stderr as single lines; with ``quiet`` errors only."""
+    """Warnings and what ``stalefl.progress`` tells of a step that takes long go to stderr as single lines, or with
+    ``verbose`` everything; with ``quiet`` errors only."""
+    from stalefl.contracts import PROGRESS
+
     if quiet and verbose:
         raise typer.BadParameter("--quiet and --verbose exclude each other.")
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_LowerCaseLevel("%(levelname)s: %(message)s"))
+    handler.setFormatter(_Line("%(levelname)s: %(message)s"))
     logger = logging.getLogger("stalefl")
     logger.handlers = [handler]
     logger.propagate = False
     logger.setLevel(logging.ERROR if quiet else logging.DEBUG if verbose else logging.WARNING)
+    logging.getLogger(PROGRESS).setLevel(logging.ERROR if quiet else logging.INFO)
     if quiet:
         warnings.simplefilter("ignore")
 
 
-class _LowerCaseLevel(logging.Formatter):
+class _Line(logging.Formatter):
+    """The level in lower case, and none before what is no news but progress."""
+
     def formatMessage(self, record: logging.LogRecord) -> str:
+        from stalefl.contracts import PROGRESS
+
+        if record.name == PROGRESS:
+            return record.message
         record.levelname = record.levelname.lower()
         return super().formatMessage(record)
 

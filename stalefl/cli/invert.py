@@ -227,7 +227,7 @@ def _report(
     result: Mapping[str, Any], class_names: Sequence[str], folder: InversionFolder, json_output: bool, quiet: bool
 ) -> None:
     from stalefl.cli.common import console, print_json
-    from stalefl.cli.progress import duration
+    from stalefl.report.words import duration
 
     if json_output:
         print_json(result)

@@ -21,6 +21,7 @@ from rich.progress import (
 )
 
 from stalefl.report.metrics import class_words
+from stalefl.report.words import duration
 
 SECONDS_BETWEEN_LINES = 2
 LEAST_SHARE = 0.005
@@ -214,12 +215,3 @@ def accuracy_note(record: dict[str, Any], affected_classes: Sequence[int]) -> st
     affected = record["affected_class_accuracy"]
     late = "" if affected is None else f", {class_words(affected_classes)} {affected:.3f}"
     return f"accuracy {record['accuracy']:.3f}{late}"
-
-
-def duration(seconds: float) -> str:
-    """``75`` -> ``1 min 15 s``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -40,3 +40,12 @@ def labels_in_words(shares: Sequence[float], class_names: Sequence[str]) -> str:
     largest = sorted(range(len(shares)), key=lambda label: -shares[label])[:MOST_NAMED_LABELS]
     names = class_names or [str(label) for label in range(len(shares))]
     return ", ".join(f"{names[label]} {shares[label]:.0%}" for label in largest if shares[label] >= 0.005)
+
+
+def duration(seconds: float) -> str:
+    """``75`` -> ``1 min 15 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -19,7 +19,7 @@ import stalefl
 from stalefl.cli import app as frame
 from stalefl.cli import main
 from stalefl.cli.common import console, data_context, named_key, print_json, set_up_logging
-from stalefl.contracts import InputError
+from stalefl.contracts import PROGRESS, InputError
 
 COMMANDS = ["partition", "simulate", "evaluate", "invert", "plugins"]
 HEAVY = {"torch", "numpy", "matplotlib", "datasets", "sklearn", "torchvision", "rich"}
@@ -235,13 +235,18 @@ def test_json_has_null_for_what_is_no_number(capsys) -> None:
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({}, "warning: late\n"), ({"quiet": True}, ""), ({"verbose": True}, "warning: late\ndebug: detail\n")],
+    [
+        ({}, "warning: late\nhalf of it\n"),
+        ({"quiet": True}, ""),
+        ({"verbose": True}, "warning: late\ndebug: detail\nhalf of it\n"),
+    ],
 )
-def test_warnings_are_lines_on_stderr(options, said, capsys) -> None:
+def test_warnings_and_progress_are_lines_on_stderr(options, said, capsys) -> None:
     with warnings.catch_warnings():
         set_up_logging(**options)
     logging.getLogger("stalefl.x").warning("late")
     logging.getLogger("stalefl.x").debug("detail")
+    logging.getLogger(PROGRESS).info("half of it")
     assert capsys.readouterr().err == said
 
 

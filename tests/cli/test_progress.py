@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from stalefl.cli import progress
-from stalefl.cli.progress import Bars, Lines, Silent, announce, duration, make_display, shares, steps
+from stalefl.cli.progress import Bars, Lines, Silent, announce, make_display, shares, steps
 
 
 def record(round: int, accuracy: float | None = 0.5, affected: float | None = 0.25) -> dict[str, object]:
@@ -15,14 +15,6 @@ def record(round: int, accuracy: float | None = 0.5, affected: float | None = 0.
 
 def terminal_like(screen: io.StringIO) -> Console:
     return Console(file=screen, width=160, force_terminal=True, color_system=None, _environ={"TERM": "xterm"})
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (75, "1 min 15 s"), (3600, "1 h 0 min"), (9000, "2 h 30 min")],
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_lines_come_each_tenth_with_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:

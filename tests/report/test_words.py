@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stalefl.report.words import guarantee_in_words, program_in_words
+from stalefl.report.words import duration, guarantee_in_words, program_in_words
 from stalefl.training.local_update import LocalTraining
 
 
@@ -38,3 +38,11 @@ def test_a_guarantee() -> None:
         "one update is (epsilon 2.35, delta 1e-05)-differentially private against leaving the client out, "
         "(epsilon 5) against other data of its own"
     )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (75, "1 min 15 s"), (3600, "1 h 0 min"), (9000, "2 h 30 min")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

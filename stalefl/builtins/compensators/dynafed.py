@@ -12,23 +12,24 @@ what some digits say.
 Checked: the steps against the abstract and public summaries. The constants are those of the authors' code as others
 noted them, which we have not read.
 Memory: L + 1 vectors [P] until the data are made, then the data alone. Cost: iterations * inner_steps training steps
-on all pseudo data, differentiated once more, in round L, as server time; how far it is, is logged (-v).
+on all pseudo data, differentiated once more, in round L, as server time; how far it is, is told.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from typing import Literal
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from stalefl.contracts import Compensator, InputSpec, Options, ServerView, State
+from stalefl.contracts import PROGRESS, Compensator, InputSpec, Options, ServerView, State
 from stalefl.inversion.trajectory import MatchSettings, PseudoData, match_trajectory, random_pseudo_data
+from stalefl.report.words import duration
 from stalefl.training.local_update import LocalTraining, local_update
 
-LOGGER = logging.getLogger(__name__)
 REPORTS = 20
 
 
@@ -105,15 +106,17 @@ class DynaFed(Compensator):
 
 
 class _Progress:
-    """Logs the mean loss now and then: the synthesis can take minutes."""
+    """Tells the mean loss and the time left now and then: the synthesis can take minutes."""
 
     def __init__(self, iterations: int) -> None:
-        self.iterations = iterations
+        self.iterations, self.began = iterations, time.monotonic()
         self.losses: list[Tensor] = []
 
     def __call__(self, iteration: int, loss: Tensor) -> None:
         self.losses.append(loss)
         if iteration % max(1, self.iterations // REPORTS) == 0 or iteration == self.iterations:
             mean = float(torch.stack(self.losses).mean())
-            LOGGER.info("dynafed: pseudo data, iteration %d/%d, loss %.3g", iteration, self.iterations, mean)
+            left = duration((time.monotonic() - self.began) / iteration * (self.iterations - iteration))
+            how_far = f"iteration {iteration}/{self.iterations}, loss {mean:.3g}, {left} left"
+            logging.getLogger(PROGRESS).info("dynafed: pseudo data, %s", how_far)
             self.losses = []

@@ -106,12 +106,13 @@ def test_fewer_rounds_than_a_target_spans_are_refused() -> None:
         method(start_rounds=2)
 
 
-def test_how_far_it_is_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, logger="stalefl"):
+def test_how_far_it_is_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="stalefl.progress"):
         after_rounds(method(iterations=40), 3)
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 20
     assert lines[-1].startswith("dynafed: pseudo data, iteration 40/40, loss ")
+    assert lines[-1].endswith(", 0 s left")
 
 
 # --- digits ---------------------------------------------------------------------------------------------------------
