@@ -17,14 +17,15 @@ from stalefl.contracts import Compensator, DataContext, Dataset, InputError
 from stalefl.data.adapt import adapted
 from stalefl.data.drift import DriftingData
 from stalefl.data.federated import FederatedData
-from stalefl.data.partition import Partition
+from stalefl.data.partition import Partition, class_counts
 from stalefl.data.partition_file import save_partition
-from stalefl.data.setup import partition_meta, prepare_partition
+from stalefl.data.setup import partition_meta, prepare_partition, train_labels
 from stalefl.data.subset import stratified_subset
 from stalefl.devices import resolve_device
 from stalefl.registry import load_registry
 from stalefl.report.folders import RunFolder
 from stalefl.report.records import accuracies, environment, round_record, run_result
+from stalefl.report.run_data import RunData, write_run_data
 from stalefl.seeds import named_generator, named_rng
 from stalefl.simulation import engine
 from stalefl.simulation.oracle import Disparity
@@ -232,6 +233,8 @@ def _write_settings(run: Run, folder: RunFolder) -> None:
         folder.write_environment(environment(str(run.simulation.model.device), experiment.run.threads))
     meta = partition_meta(run.data.dataset, experiment.partition, experiment.staleness, experiment.run.seed)
     save_partition(folder.partition, run.data.partition, run.late_clients, meta)
+    spec, labels = run.data.dataset.spec, train_labels(run.data.dataset)
+    write_run_data(folder.data, RunData(class_counts(run.data.partition, labels, spec.classes), run.late_clients, spec))
 
 
 @dataclass(frozen=True)
@@ -274,6 +277,7 @@ def _record(run: Run, state: engine.SimulationState, facts: engine.RoundFacts) -
         stale_error=_errors(facts.stale_error),
         shadows={label: _shadow_record(shadow) for label, shadow in facts.shadows.items()},
         drift=_drift_record(run, facts.round, measured),
+        rejections=[{"client": of, "cause": why} for of, why in zip(facts.rejected, facts.causes, strict=True)],
     )
 
 

@@ -18,6 +18,7 @@ from stalefl.contracts import DataContext, InputError
 from stalefl.data.partition_file import load_partition
 from stalefl.experiment import _late_update, build_run, execute, local_training
 from stalefl.report.folders import RunFolder
+from stalefl.report.run_data import read_run_data
 from stalefl.simulation.engine import LateUpdate
 from stalefl.simulation.oracle import Disparity
 from stalefl.storage import load_weights
@@ -230,6 +231,11 @@ def test_a_run_folder_holds_all_that_repeats_the_run(tmp_path: Path) -> None:
     assert late_clients == run.late_clients
     assert partition.sizes == (10,) * 10
     assert json.loads(folder.environment.read_text())["threads"] == 1
+    held = read_run_data(folder.data)
+    assert held
+    assert (held.late_clients, held.spec) == (late_clients, run.data.dataset.spec)
+    assert held.counts.sum(axis=1).tolist() == [10] * 10
+    assert held.counts[list(late_clients), 5].min() > 0
     stored = run.simulation.model.layout.from_named(load_weights(folder.weights))
     state = folder.load_checkpoint()["simulation"]
     assert torch.equal(stored, state["weights"])

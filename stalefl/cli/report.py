@@ -25,10 +25,10 @@ def report_command(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Write one page about runs: results, curves, errors of estimates, settings, environment.
+    """Write one page about runs: which method is best where, by how much, surely or not, and at what cost.
 
-    The page needs no other file and no network. Runs of the same settings stand together, one line per method, seeds
-    averaged; what differs between the others is named.
+    Below stand results, curves, delays, late updates and settings. The page needs no other file and no network. Runs of
+    the same settings stand together, one line per method, seeds averaged; what differs between the others is named.
 
     Example: stalefl report runs/late --out report.html
     """

@@ -24,6 +24,7 @@ RUN_FILES = (
     "environment.json",
     "partition.safetensors",
     "partition.png",
+    "data.json",
     "rounds.jsonl",
     "checkpoint.safetensors",
     "weights.safetensors",
@@ -42,6 +43,7 @@ class RunFolder:
         self.config = self.path / "config.toml"
         self.environment = self.path / "environment.json"
         self.partition = self.path / "partition.safetensors"
+        self.data = self.path / "data.json"
         self.rounds = self.path / "rounds.jsonl"
         self.checkpoint = self.path / "checkpoint.safetensors"
         self.weights = self.path / "weights.safetensors"

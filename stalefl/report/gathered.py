@@ -12,6 +12,7 @@ from stalefl.config.grid import value_text
 from stalefl.config.loading import load_experiment
 from stalefl.config.schema import Experiment
 from stalefl.report.folders import RunFolder, find_runs, read_json
+from stalefl.report.inspection_folders import InversionFolder, find_inversions
 from stalefl.report.metrics import Record
 from stalefl.report.sheets import Setting
 
@@ -19,6 +20,8 @@ Settings = dict[str, Any]
 """Dotted keys and their values."""
 NOT_SETTINGS = ("run.seed", "run.seeds", "run.jobs", "run.checkpoint_every_rounds")
 """Keys that say how often or how runs are made, not what is run; figures do not depend on the last two."""
+RECORDING = ("evaluation.oracle", "evaluation.shadows.", "audit.")
+"""Keys, or their beginnings, that say what else is measured: they change neither training nor accuracies."""
 OPTIONS = "method.options."
 
 
@@ -37,10 +40,19 @@ class StoredRun:
         return str(self.experiment.method.name)
 
     @cached_property
+    def _every(self) -> Settings:
+        return flat(self.experiment.model_dump(mode="json"))
+
+    @cached_property
     def settings(self) -> Settings:
-        """All of its settings but method and seed."""
-        every = flat(self.experiment.model_dump(mode="json"))
-        return {k: v for k, v in every.items() if not k.startswith("method.") and k not in NOT_SETTINGS}
+        """All that training and accuracies depend on but method and seed."""
+        left_out = ("method.", *RECORDING)
+        return {k: v for k, v in self._every.items() if not k.startswith(left_out) and k not in NOT_SETTINGS}
+
+    @cached_property
+    def recording(self) -> Settings:
+        """What else is measured."""
+        return {key: value for key, value in self._every.items() if key.startswith(RECORDING)}
 
     @cached_property
     def options(self) -> Settings:
@@ -50,6 +62,12 @@ class StoredRun:
     def identity(self) -> str:
         """The same for two runs of the same thing."""
         return repr((self.settings, self.method, self.options, self.experiment.run.seed))
+
+    @property
+    def completeness(self) -> tuple[bool, bool, int, int]:
+        """The greater, the more is known of the run."""
+        measured = self.experiment.evaluation
+        return self.result is not None, measured.oracle, len(measured.shadows), len(self.records)
 
 
 @dataclass(frozen=True)
@@ -80,6 +98,8 @@ class Gathered:
     groups: Sequence[Group]
     repeated: int
     """How many runs were left out, being the same as another."""
+    inversions: Sequence[InversionFolder] = ()
+    """What ``stalefl invert`` left beside the runs."""
 
     @property
     def runs(self) -> list[StoredRun]:
@@ -98,18 +118,27 @@ class Gathered:
         ]
 
 
-def gather(paths: Iterable[Path]) -> Gathered:
+def gather(paths: Sequence[Path]) -> Gathered:
     """The runs at or below ``paths``. Raises InputError where there are none, or a damaged one."""
     folders = {folder.path.resolve(): folder for path in paths for folder in find_runs(path)}
     found = [_stored(folder) for folder in folders.values()]
-    runs = list({run.identity: run for run in reversed(found)}.values())[::-1]
+    runs = _distinct(found)
     common = common_of([run.settings for run in runs])
     by_values: dict[str, list[StoredRun]] = {}
     for run in runs:
         by_values.setdefault(repr(_without(run.settings, common)), []).append(run)
     names = _names(runs)
     groups = [_group(members, common, names) for members in by_values.values()]
-    return Gathered(common, groups, len(found) - len(runs))
+    return Gathered(common, groups, len(found) - len(runs), find_inversions(paths))
+
+
+def _distinct(runs: Iterable[StoredRun]) -> list[StoredRun]:
+    """Of runs of the same thing that of which most is known, of equals the first."""
+    kept: dict[str, StoredRun] = {}
+    for run in runs:
+        if run.identity not in kept or run.completeness > kept[run.identity].completeness:
+            kept[run.identity] = run
+    return list(kept.values())
 
 
 def flat(document: Mapping[str, Any], above: str = "") -> Settings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,13 @@ class InversionFolder:
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         write_whole(self.result, json_document(result))
+
+
+def find_inversions(paths: Iterable[Path]) -> list[InversionFolder]:
+    """The inversions at or below ``paths`` that have a picture and a result, by name."""
+    places = {file.parent for path in paths for file in path.rglob("recovered.png")}
+    folders = [InversionFolder(place) for place in sorted(places)]
+    return [folder for folder in folders if folder.result.is_file()]
 
 
 class AuditFolder:

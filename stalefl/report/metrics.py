@@ -69,7 +69,7 @@ def delays_in_words(records: Iterable[Record]) -> str:
     least, most = min(delays), max(delays)
     by = f"{least}" if least == most else f"{least} to {most}"
     median = "" if least == most else f" (median {statistics.median(delays):g})"
-    return f"{len(delays)} late updates, by {by} round{'s' * (most > 1)}{median}"
+    return f"{len(delays)} late update{'s' * (len(delays) > 1)}, by {by} round{'s' * (most > 1)}{median}"
 
 
 def mean_after_first_late(records: Sequence[Record], first_late: int | None) -> dict[str, float | None]:

@@ -1,24 +1,29 @@
-"""One page for runs, comparisons or sweeps: results, curves, errors of estimates, settings, environment."""
+"""One page for runs, comparisons or sweeps: which method, results, each setting, who holds what, settings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from stalefl.config.grid import value_text
 from stalefl.config.schema import Experiment
-from stalefl.report.estimation import HEADERS, estimation_cells, estimations
+from stalefl.report.answer import answer
+from stalefl.report.comparison_cells import COMPARED, comparison_cells, significance_notes
+from stalefl.report.contest import Contest, contests
 from stalefl.report.gathered import Gathered, Group, common_of, differing, flat
-from stalefl.report.metrics import class_words, delays_in_words, first_late_round
-from stalefl.report.page import embedded, write_page
-from stalefl.report.plots import draw_curves
+from stalefl.report.late_updates import ERROR_NOTE, LATE_NOTE, late_table, shadows_table
+from stalefl.report.metrics import delays_in_words
+from stalefl.report.page import write_page
+from stalefl.report.page_figures import group_figures, inversion_figures, partition_figures
+from stalefl.report.rejections import rejections_in_words
+from stalefl.report.setting_words import sentences
 from stalefl.report.sheets import sheet
-from stalefl.report.tables import best_method
 
 PASSING = ("started",)
 """Facts of an environment that differ between any two runs and mean nothing."""
+MOST_OPEN_SETTINGS = 4
+MOST_NAMED_RUNS = 3
 Pairs = list[tuple[str, str]]
 
 
@@ -26,14 +31,21 @@ def write_overview(runs: Gathered, path: Path) -> None:
     """Write the page of ``runs``, which needs no other file and no network. Raises InputError if it cannot be
     written."""
     names = {key: _values(run.settings[key] for run in runs.runs) for key in ("model.name", "data.dataset")}
+    compared = contests(runs)
     content = {
         "title": f"{names['model.name']} on {names['data.dataset']}",
         "subtitle": _subtitle(runs),
         "cautions": list(_cautions(runs)),
-        "table": _table(runs),
-        "groups": [_group(group) for group in runs.groups],
+        "answer": answer(compared),
+        "table": _table(runs, compared),
+        "open": len(runs.groups) <= MOST_OPEN_SETTINGS,
+        "groups": [_group(contest, len(runs.groups) > 1) for contest in compared],
+        "rejected": any(record["rejected_updates"] for run in runs.runs for record in run.records),
+        "partitions": list(partition_figures(runs)),
+        "inversions": list(inversion_figures(runs.inversions)),
         "changed": _changed(runs.common),
         "differing": _several(differing([group.values for group in runs.groups])),
+        "recording": _several(differing([run.recording for run in runs.runs])),
         "options": _options(runs),
         "common": _pairs(runs.common),
         "environment": _environment(runs),
@@ -50,69 +62,63 @@ def _subtitle(runs: Gathered) -> str:
 
 
 def _cautions(runs: Gathered) -> Iterator[str]:
-    """What the figures leave out."""
-    for run in runs.runs:
-        if run.result is None:
-            done = f"{len(run.records)} of {run.experiment.run.rounds} rounds"
-            yield f"{run.folder.path} has not finished ({done}); it is in the curves, not in the table."
+    """What the figures leave out, or do not compare."""
+    unfinished = [run for run in runs.runs if run.result is None]
+    for run in unfinished[:MOST_NAMED_RUNS]:
+        done = f"{len(run.records)} of {run.experiment.run.rounds} rounds"
+        yield f"{run.folder.path} has not finished ({done}); it is in the curves, not in the table."
+    if further := len(unfinished[MOST_NAMED_RUNS:]):
+        yield f"Nor {'has' if further == 1 else 'have'} {further} more."
     if runs.repeated:
         yield f"{runs.repeated} runs are the same as others (settings, method and seed) and were left out."
+    devices = list(dict.fromkeys(str(run.environment["device"]) for run in runs.runs if "device" in run.environment))
+    if len(devices) > 1:
+        yield f"The runs were made on several devices ({', '.join(devices)}): their seconds cannot be compared."
 
 
-def _table(runs: Gathered) -> dict[str, Any]:
+def _table(runs: Gathered, compared: Sequence[Contest]) -> dict[str, Any]:
     content = sheet(runs.settings())
-    best = [best for group in runs.groups for best in _bests(group)]
+    methods = [(contest, method) for contest in compared for method in contest.group.methods]
+    first = content.keys + 1  # beside the figure that is compared
+
+    def row(contest: Contest, method: str, cells: Sequence[str]) -> list[str]:
+        return [*cells[:first], *comparison_cells(contest, method), *cells[first:]]
+
+    rows = [
+        (method == contest.best and len(contest.ranked) > 1, row(contest, method, cells))
+        for (contest, method), cells in zip(methods, content.rows, strict=True)
+    ]
     return {
         "keys": content.keys,
-        "headers": content.headers,
-        "rows": list(zip(best, content.rows, strict=True)),
-        "notes": [*content.notes, "bold: best of its setting on the affected class after late, references left out"],
-    }
-
-
-def _bests(group: Group) -> list[bool]:
-    results = [
-        {**run.result, "method": method}
-        for method, seeds in group.methods.items()
-        for run in seeds
-        if run.result is not None
-    ]
-    best = best_method(results)
-    return [method == best for method in group.methods]
-
-
-def _group(group: Group) -> dict[str, Any]:
-    first = group.runs[0]
-    partition = first.folder.path / "partition.png"
-    records = {method: [run.records for run in seeds] for method, seeds in group.methods.items()}
-    return {
-        "label": group.label,
-        "curves": _curves(group),
-        "caption": f"Accuracy on {class_words(first.experiment.staleness.affected_classes)} and on all classes",
-        "delays": next(filter(None, (delays_in_words(run.records) for run in group.runs)), ""),
-        "estimate_headers": ["method", *HEADERS],
-        "estimates": [
-            [method, row.label, *estimation_cells(row)]
-            for method, seeds in records.items()
-            for row in estimations([record for seed in seeds for record in seed], method)
+        "headers": [*content.headers[:first], *COMPARED, *content.headers[first:]],
+        "rows": rows,
+        "notes": [
+            *content.notes,
+            "bold: best of its setting on the affected class after late, references left out",
+            *significance_notes(compared),
         ],
-        "partition": embedded(partition) if partition.is_file() else "",
     }
 
 
-def _curves(group: Group) -> str:
-    staleness = group.runs[0].experiment.staleness
-    late = filter(None, (first_late_round(run.records) for run in group.runs))
-    with TemporaryDirectory() as folder:
-        picture = Path(folder) / "curves.png"
-        draw_curves(
-            {method: [run.records for run in seeds] for method, seeds in group.methods.items()},
-            picture,
-            first_late_round=next(late, None),
-            staleness_rounds=staleness.rounds if staleness.schedule == "constant" else None,
-            affected_classes=staleness.affected_classes,
-        )
-        return embedded(picture)
+def _group(contest: Contest, several: bool) -> dict[str, Any]:
+    group = contest.group
+    records = {method: [run.records for run in seeds] for method, seeds in group.methods.items()}
+    late_headers, late_rows = late_table(records)
+    shadow_headers, shadow_rows = shadows_table(records)
+    return {
+        "label": group.label or "All methods",
+        "sentences": list(sentences(contest)) if several else [],
+        "figures": list(group_figures(group)),
+        "delays": _delays(group),
+        "late": {"headers": late_headers, "rows": late_rows},
+        "late_notes": [LATE_NOTE, *([ERROR_NOTE] if any("error" in header for header in late_headers) else [])],
+        "shadows": {"headers": shadow_headers, "rows": shadow_rows},
+        "rejections": list(rejections_in_words(records)),
+    }
+
+
+def _delays(group: Group) -> str:
+    return next(filter(None, (delays_in_words(run.records) for run in group.runs)), "no late update arrived")
 
 
 # --- settings -------------------------------------------------------------------------------------------------------

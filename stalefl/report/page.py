@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import io
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from PIL import Image
 
 from stalefl.storage import write_whole
+
+MOST_COLOURS = 128
 
 
 def write_page(path: Path | str, template: str, content: Mapping[str, Any]) -> None:
@@ -21,7 +26,28 @@ def write_page(path: Path | str, template: str, content: Mapping[str, Any]) -> N
 
 def embedded(picture: Path | str) -> str:
     """A PNG file as the source of an image."""
-    return f"data:image/png;base64,{base64.b64encode(Path(picture).read_bytes()).decode()}"
+    return _source(Path(picture).read_bytes())
+
+
+def drawn(draw: Callable[[Path], None]) -> str:
+    """What ``draw`` writes to the path that it is given, as the source of an image: a PNG of few colours, which is a
+    third of the size."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "picture.png"
+        draw(path)
+        return compact(path)
+
+
+def compact(picture: Path) -> str:
+    """A PNG file as the source of an image of few colours."""
+    smaller = io.BytesIO()
+    with Image.open(picture) as image:
+        image.convert("RGB").quantize(MOST_COLOURS).save(smaller, format="png", optimize=True)
+    return _source(smaller.getvalue())
+
+
+def _source(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 @lru_cache

@@ -85,11 +85,10 @@ def draw_curves(
         figure = Figure(figsize=(7.2, 3.4), layout="constrained")
         left, right = figure.subplots(1, 2, sharex=True, sharey=True)
         lines = lines_of(list(runs))
-        most_rounds = max((len(evaluated(seed, OVERALL)) for seeds in runs.values() for seed in seeds), default=0)
-        window = WINDOW if most_rounds > READABLE_ROUNDS else 1
+        window = window_of(runs)
         for axes, (key, name) in zip((left, right), PANELS, strict=True):
             for method, seeds in runs.items():
-                _draw_method(axes, seeds, key, window, lines[method], method)
+                draw_method(axes, seeds, key, window, lines[method], method)
             of_class = f" ({', '.join(map(str, affected_classes))})" if key == AFFECTED and affected_classes else ""
             axes.set(title=f"{name}{of_class}", xlabel="Round", ylim=(-0.02, 1.02))
             axes.margins(x=0.01)
@@ -103,6 +102,12 @@ def draw_curves(
         if title:
             figure.suptitle(title, fontsize=10)
         save_figure(figure, path)
+
+
+def window_of(runs: Mapping[str, Sequence[Sequence[Record]]]) -> int:
+    """Over how many evaluated rounds curves are averaged: 1 unless there are too many to be read."""
+    most_rounds = max((len(evaluated(seed, OVERALL)) for seeds in runs.values() for seed in seeds), default=0)
+    return WINDOW if most_rounds > READABLE_ROUNDS else 1
 
 
 def lines_of(methods: Sequence[str]) -> dict[str, Line]:
@@ -141,7 +146,8 @@ def draw_confusion(confusion: Tensor, path: Path | str, class_names: Sequence[st
         save_figure(figure, path)
 
 
-def _draw_method(axes: Axes, seeds: Sequence[Sequence[Record]], key: str, window: int, line: Line, label: str) -> None:
+def draw_method(axes: Axes, seeds: Sequence[Sequence[Record]], key: str, window: int, line: Line, label: str) -> None:
+    """One method's line, the mean over its seeds, with a band of one standard deviation."""
     rounds, values = _trailing_mean(*_common_rounds(seeds, key), window)
     colour, dashes = line
     mean = values.mean(axis=0)

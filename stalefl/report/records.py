@@ -36,13 +36,15 @@ def round_record(
     stale_error: Mapping[str, float] | None = None,
     shadows: Mapping[str, Mapping[str, Any]] | None = None,
     drift: Mapping[str, Any] | None = None,
+    rejections: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """One line of ``rounds.jsonl``; null where not evaluated.
 
     ``staleness_rounds`` has one entry per late update, ``late_updates`` one with what the method has to say of it. With
     ``oracle`` the record also holds the errors of the estimates and of the late updates as they came, each
     ``{"l1": relative L1, "cosine": cosine distance}`` (mean over the round's late updates) or None, and each shadow
-    method's error, iterations and seconds. ``drift``, where data drift, tells how far they have.
+    method's error, iterations and seconds. ``drift``, where data drift, tells how far they have, ``rejections``, where
+    updates were, of whom and why.
     """
     record = {
         "round": round,
@@ -62,6 +64,8 @@ def round_record(
         record["shadows"] = shadows
     if drift:
         record["drift"] = drift
+    if rejections:
+        record["rejections"] = list(rejections)
     return plain(record)
 
 

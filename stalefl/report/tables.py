@@ -87,10 +87,15 @@ def summary(results: Sequence[Result], references: Collection[str] = REFERENCES)
 
 
 def best_method(results: Sequence[Result], references: Collection[str] = REFERENCES) -> str | None:
-    """The method with the highest affected-class accuracy after the first late update, references left out.
+    """The first of ``ranking``; None where there is nothing to compare."""
+    ranked = ranking(results, references)
+    return ranked[0] if len(ranked) > 1 else None
+
+
+def ranking(results: Iterable[Result], references: Collection[str] = REFERENCES) -> list[str]:
+    """The methods by affected-class accuracy after the first late update, best first, references left out.
 
     Where that was not measured the next figure decides: overall accuracy, then both over the last 10 evaluated rounds.
-    None where there is nothing to compare.
     """
     periods = ("mean_after_first_late", "last_10")
     scores = {
@@ -99,7 +104,7 @@ def best_method(results: Sequence[Result], references: Collection[str] = REFEREN
         if method not in references
     }
     ranks = {method: tuple(-1.0 if s is None else s for s in score) for method, score in scores.items()}
-    return max(ranks, key=lambda method: ranks[method]) if len(ranks) > 1 else None
+    return sorted(ranks, key=lambda method: ranks[method], reverse=True)
 
 
 def _by_method(results: Iterable[Result]) -> dict[str, list[Result]]:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from stalefl.contracts import ClientUpdate, Compensator, Contribution, ServerView, State
 
+Cause = Literal["arrived", "compensated", "aggregated"]
+
 
 @dataclass(frozen=True)
 class ServerRound:
-    """What the server made of a round's updates. ``rejected`` lists the clients whose update was not finite."""
+    """What the server made of a round's updates. ``rejected`` lists the clients whose update was not finite, ``causes``
+    when that showed: ``arrived``, ``compensated`` (after the method's step) or ``aggregated`` (the new model would not
+    have been finite, so that the whole round was left out)."""
 
     weights: Tensor
     buffers: dict[str, Tensor]
@@ -22,6 +27,7 @@ class ServerRound:
     contributions: tuple[Contribution, ...]
     rejected: tuple[int, ...]
     inversion_iterations: int
+    causes: tuple[Cause, ...] = ()
 
 
 def server_round(
@@ -38,7 +44,7 @@ def server_round(
     """
     contributions: list[Contribution] = []
     in_order = sorted(updates, key=lambda u: (u.staleness_rounds, u.client))
-    rejected = [update.client for update in in_order if not _whole(update)]
+    rejected: list[tuple[int, Cause]] = [(update.client, "arrived") for update in in_order if not _whole(update)]
     whole = [update for update in in_order if _whole(update)]
     iterations = 0
 
@@ -50,7 +56,7 @@ def server_round(
         compensated = method.compensate(update, seen(update), state)
         iterations += compensated.iterations
         if not (_finite(compensated.delta) and math.isfinite(compensated.weight)):
-            rejected.append(update.client)
+            rejected.append((update.client, "compensated"))
             continue
         state = compensated.state
         contributions.append(
@@ -64,10 +70,11 @@ def server_round(
         state = next_state
     else:
         weights = view.weights
-        rejected += [c.update.client for c in contributions]
+        rejected += [(c.update.client, "aggregated") for c in contributions]
         contributions = []
     buffers = average_buffers([c.update for c in contributions], view.buffers)
-    return ServerRound(weights, buffers, state, tuple(contributions), tuple(rejected), iterations)
+    clients, causes = tuple(client for client, _ in rejected), tuple(cause for _, cause in rejected)
+    return ServerRound(weights, buffers, state, tuple(contributions), clients, iterations, causes)
 
 
 def average_buffers(updates: Sequence[ClientUpdate], current: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from stalefl.contracts import ClientUpdate, Compensator, InputSpec, ServerView, State
 from stalefl.seeds import named_generator
 from stalefl.server.history import History, Sent
-from stalefl.server.server import ServerRound, server_round
+from stalefl.server.server import Cause, ServerRound, server_round
 from stalefl.simulation.oracle import Disparity, disparity, mean_disparity
 from stalefl.simulation.staleness import Job
 from stalefl.training.local_update import LocalTraining, local_update
@@ -147,6 +147,8 @@ class RoundFacts:
     client_seconds: float
     server_seconds: float
     shadows: Mapping[str, Shadow]
+    causes: tuple[Cause, ...] = ()
+    """Why each of ``rejected`` was."""
 
     @property
     def estimate_error(self) -> Disparity | None:
@@ -210,6 +212,7 @@ def run_round(sim: Simulation, state: SimulationState) -> tuple[SimulationState,
         client_seconds=client_seconds,
         server_seconds=server_seconds,
         shadows=shadows,
+        causes=outcome.causes,
     )
     return SimulationState(t, outcome.weights, outcome.buffers, outcome.state, history, shadow_states), facts
 

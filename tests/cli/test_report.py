@@ -28,9 +28,13 @@ def test_the_page_has_everything_and_leads_nowhere(comparison: Path, capsys: pyt
     assert capsys.readouterr().out == f"page: {page} (4 runs)\n"
     text = page.read_text()
     assert text.count("<h1>mlp on digits</h1>") == 1
-    assert text.count('<img src="data:image/png;base64,') == 1
+    # Two curves, and who holds what; the delays are all the same.
+    assert text.count('<img src="data:image/png;base64,') == text.count(" alt=") == 3
+    assert "has the highest accuracy on class 5 from the first late update on" in text
+    assert "2 seeds cannot say whether that is chance" in text
+    assert "No update was rejected in any run." in text
     assert len(re.findall(r'<td class="text">(?:un)?weighted</td><td>0\.\d{3} ± ', text)) == 2
-    assert "late updates as they are" in text
+    assert "L1 error\nestimated" in text
     assert re.search(r'<td class="text">partition.clients</td><td class="wide">10</td>', text)
     assert '<td class="text">torch</td>' in text
     assert not re.search(r"https?://|<script|<link|src=\"(?!data:)|href=", text)
@@ -46,7 +50,9 @@ def test_runs_that_differ_stand_apart(comparison: Path, tmp_path: Path, capsys: 
     text = page.read_text()
     assert "<h3>training.lr = 0.1</h3>" in text
     assert "<h3>training.lr = 0.2</h3>" in text
-    assert text.count("<img ") == 2
+    # Two curves for each setting, and one partition, which both have.
+    assert text.count("<img ") == 5
+    assert '<th class="text">best method</th>' in text
 
 
 def test_an_unfinished_run_is_said_to_be(comparison: Path, tmp_path: Path) -> None:

@@ -54,6 +54,25 @@ def test_the_same_run_counts_once(tmp_path: Path) -> None:
     assert runs.repeated == 1
 
 
+def test_what_only_measures_more_makes_no_other_setting(tmp_path: Path) -> None:
+    shadows = {"beside": {"name": "first-order"}}
+    stored(tmp_path / "1", "weighted", evaluation={"oracle": False})
+    stored(tmp_path / "2", "unweighted", evaluation={"oracle": True, "shadows": shadows})
+    stored(tmp_path / "3", "unweighted", evaluation={"every_rounds": 2})
+    runs = gather([tmp_path])
+    assert [group.label for group in runs.groups] == ["evaluation.every_rounds = 1", "evaluation.every_rounds = 2"]
+    assert list(runs.groups[0].methods) == ["weighted", "unweighted"]
+    assert differing([run.recording for run in runs.runs])["evaluation.oracle"] == [False, True]
+
+
+def test_of_the_same_run_that_is_kept_of_which_more_is_known(tmp_path: Path) -> None:
+    stored(tmp_path / "1", "weighted")
+    stored(tmp_path / "2", "weighted", evaluation={"oracle": True})
+    runs = gather([tmp_path])
+    assert [run.folder.path.name for run in runs.runs] == ["2"]
+    assert runs.repeated == 1
+
+
 def test_where_there_are_no_runs(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no run folder at or below"):
         gather([tmp_path])

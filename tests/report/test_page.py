@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any
 
 import jinja2
 import pytest
+from PIL import Image, ImageChops, ImageStat
 
 from stalefl.contracts import InputError
-from stalefl.report.page import embedded, write_page
+from stalefl.report.page import drawn, embedded, write_page
 
 ROW = {
     "attack": "dlg",
@@ -74,6 +76,16 @@ def test_a_page_needs_nothing_else(tmp_path: Path) -> None:
     (reference,) = Tags(text).references
     assert base64.b64decode(reference.removeprefix("data:image/png;base64,")) == b"not really a picture"
     assert not re.search(r"https?:|//\w|@import|url\(|<script|<link", text)
+
+
+def test_a_drawn_picture_is_smaller_and_looks_the_same() -> None:
+    image = Image.effect_mandelbrot((200, 200), (-2, -1.5, 1, 1.5), 50).convert("RGB")
+    plain = io.BytesIO()
+    image.save(plain, format="png")
+    png = base64.b64decode(drawn(image.save).removeprefix("data:image/png;base64,"))
+    assert len(png) < len(plain.getvalue())
+    difference = ImageChops.difference(Image.open(io.BytesIO(png)).convert("RGB"), image)
+    assert sum(ImageStat.Stat(difference).mean) / 3 < 2
 
 
 def test_all_text_is_escaped(tmp_path: Path) -> None:

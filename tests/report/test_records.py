@@ -55,6 +55,12 @@ def test_late_updates_and_shadows_are_recorded_as_they_are_given() -> None:
     assert "shadows" not in record(4, oracle=True, shadows={})
 
 
+def test_why_updates_were_rejected_is_recorded_where_any_were() -> None:
+    rejections = [{"client": 3, "cause": "arrived"}]
+    assert record(4, rejections=rejections)["rejections"] == rejections
+    assert "rejections" not in record(4)
+
+
 def test_a_round_that_was_not_evaluated_has_nulls() -> None:
     unevaluated = record(1, evaluation=None)
     assert [unevaluated[key] for key in ("accuracy", "affected_class_accuracy", "per_class_accuracy", "loss")] == [

@@ -49,7 +49,7 @@ def test_by_default_the_round_is_fedavg() -> None:
 def test_an_update_that_is_not_finite_is_rejected_and_named(broken: float) -> None:
     outcome = one_round(update([1.0, 0.0], client=1), update([0.0, broken], client=2, samples=99))
     assert outcome.weights.tolist() == [2.0, 1.0]
-    assert outcome.rejected == (2,)
+    assert (outcome.rejected, outcome.causes) == ((2,), ("arrived",))
 
 
 def test_broken_batch_norm_statistics_reject_the_update() -> None:
@@ -142,7 +142,7 @@ def test_the_order_of_arrival_changes_nothing() -> None:
 
 def test_a_compensation_that_is_not_finite_is_rejected_and_leaves_no_trace_in_the_state() -> None:
     outcome = one_round(update([1.0, 0.0], client=1), update([1.0, 1.0], client=66), method=Recorder(Options()))
-    assert outcome.rejected == (66,)
+    assert (outcome.rejected, outcome.causes) == ((66,), ("compensated",))
     assert [call[0] for call in outcome.state["calls"]] == [1]
     assert outcome.weights.tolist() == [103.0, 101.0]
 
@@ -183,6 +183,7 @@ def test_a_sum_that_overflows_leaves_the_model_and_rejects_its_updates() -> None
     result = one_round(update([huge, 0.0], client=1), update([huge, 0.0], client=2), method=Doubling(Options()))
     torch.testing.assert_close(result.weights, torch.tensor([1.0, 1.0]))
     assert (result.rejected, result.contributions, result.state) == ((1, 2), (), {})
+    assert result.causes == ("aggregated", "aggregated")
 
 
 def test_a_weight_that_is_not_finite_rejects_the_update() -> None:

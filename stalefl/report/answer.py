@@ -1,0 +1,99 @@
+"""Which method where: what stands at the top of the page, in words and for several settings as tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from stalefl.config.grid import short_names, value_text
+from stalefl.report.comparison_cells import BEST_BASELINE, difference_text
+from stalefl.report.contest import Contest
+from stalefl.report.late_updates import seconds_text, server_cost
+from stalefl.report.setting_words import sentences
+from stalefl.report.significance import BETTER
+from stalefl.report.tables import MISSING
+
+
+class Answer(NamedTuple):
+    """Sentences, and for several settings a row for each under ``headers``, of which the first ``keys`` cells name it.
+
+    ``margins``, where several keys vary, has a row for each value of each of them: how often which method is best.
+    """
+
+    sentences: Sequence[str]
+    keys: int = 0
+    headers: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    margins: Sequence[Sequence[str]] = ()
+
+
+def answer(contests: Sequence[Contest]) -> Answer:
+    if len(contests) == 1:
+        return Answer(list(sentences(contests[0])))
+    keys = list(dict.fromkeys(key for contest in contests for key in contest.group.values))
+    headers = [
+        *short_names(keys).values(),
+        "best method",
+        "verdict",
+        "its\naccuracy",
+        "against best baseline\n95 % interval",
+        "best\nbaseline",
+        "its\naccuracy",
+        "server seconds each,\nbest",
+        "server seconds each,\nbaseline",
+    ]
+    rows = [[*(_value(contest, key) for key in keys), *_figures(contest)] for contest in contests]
+    return Answer(list(_overall(contests)), len(keys), headers, rows, list(_margins(contests, keys)))
+
+
+def _overall(contests: Sequence[Contest]) -> Iterator[str]:
+    """How often each method is best, and in how many settings surely."""
+    best = Counter(contest.best for contest in contests if contest.best is not None)
+    for method, count in best.most_common():
+        won = [contest for contest in contests if contest.best == method]
+        surely = sum(contest.verdicts.get(method) == BETTER for contest in won)
+        yield f"{method} is best in {count} of {len(contests)} settings."
+        if any(contest.baseline not in (None, method) for contest in won):
+            yield f"Against the best baseline that is more than seeds may differ by in {surely or 'none'} of these."
+    measures = {contest.measure for contest in contests if contest.measure}
+    if measures:
+        yield f"Best: by {' or '.join(sorted(measures))}."
+
+
+def _margins(contests: Sequence[Contest], keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    if len(keys) < 2:
+        return
+    for key in keys:
+        for value in dict.fromkeys(_value(contest, key) for contest in contests):
+            best = Counter(contest.best for contest in contests if contest.best and _value(contest, key) == value)
+            yield f"{key} = {value}", ", ".join(f"{method} {count}" for method, count in best.most_common()) or MISSING
+
+
+def _value(contest: Contest, key: str) -> str:
+    return value_text(contest.group.values[key]) if key in contest.group.values else MISSING
+
+
+def _figures(contest: Contest) -> list[str]:
+    best, baseline = contest.best, contest.baseline
+    if best is None:
+        return [MISSING] * 8
+    return [
+        best,
+        BEST_BASELINE if best == baseline else contest.verdicts.get(best, MISSING),
+        _mean(contest, best),
+        difference_text(contest.differences.get(best)),
+        baseline or MISSING,
+        _mean(contest, baseline),
+        _each(contest, best),
+        _each(contest, baseline),
+    ]
+
+
+def _mean(contest: Contest, method: str | None) -> str:
+    mean = contest.mean(method) if method else None
+    return MISSING if mean is None else f"{mean:.3f}"
+
+
+def _each(contest: Contest, method: str | None) -> str:
+    return seconds_text(server_cost([run.records for run in contest.group.methods[method]]).each) if method else MISSING

@@ -1,0 +1,105 @@
+"""What became of the late updates of each method, and what they cost the server: a table for the page."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from stalefl.report.estimation import HEADERS, MISSING, Estimation, estimation_cells, estimations
+from stalefl.report.metrics import Record
+
+Runs = Mapping[str, Sequence[Sequence[Record]]]
+"""The records of each method's seeds."""
+LATE_HEADERS = (
+    "method",
+    "late updates\na run",
+    "rounds late\n(mean)",
+    "iterations\neach",
+    "server seconds\neach",
+    "server seconds\na run",
+    "of the clients'\ntraining time",
+    "L1 error\nas it came",
+    "L1 error\nestimated",
+    "cosine distance\nas it came",
+    "cosine distance\nestimated",
+)
+LATE_NOTE = (
+    "Server seconds: all of the server's work; each: divided by the late updates. Of the clients' training time: the "
+    "server's seconds as a share of what all clients together train."
+)
+ERROR_NOTE = "Errors: relative, against what the client would have sent on time; means over late updates."
+
+
+@dataclass(frozen=True)
+class ServerCost:
+    """Seconds of all the server's work: for each late update, in a run, and in relation to the clients' training. None
+    where there is nothing to divide by."""
+
+    each: float | None
+    run: float
+    of_training: float | None
+
+
+def server_cost(runs: Sequence[Sequence[Record]]) -> ServerCost:
+    """Of one method's runs."""
+    records = [record for seed in runs for record in seed]
+    seconds = math.fsum(record["server_seconds"] for record in records)
+    training = math.fsum(record["client_seconds"] for record in records)
+    late = sum(record["stale_updates"] for record in records)
+    return ServerCost(
+        seconds / late if late else None, seconds / max(len(runs), 1), seconds / training if training else None
+    )
+
+
+def late_table(runs: Runs) -> tuple[list[str], list[list[str]]]:
+    """Headers and a row for each method; columns in which nothing is known are left out."""
+    rows = [[method, *_cells(method, seeds)] for method, seeds in runs.items()]
+    known = [c for c in range(len(LATE_HEADERS)) if any(row[c] != MISSING for row in rows)]
+    return [LATE_HEADERS[c] for c in known], [[row[c] for c in known] for row in rows]
+
+
+def _cells(method: str, seeds: Sequence[Sequence[Record]]) -> list[str]:
+    records, cost = [record for seed in seeds for record in seed], server_cost(seeds)
+    delays = [delay for record in records for delay in record["staleness_rounds"]]
+    iterations = sum(record["inversion_iterations"] for record in records)
+    return [
+        f"{len(delays) / max(len(seeds), 1):.1f}".removesuffix(".0"),
+        f"{statistics.fmean(delays):.1f}" if delays else MISSING,
+        f"{iterations / len(delays):.1f}" if iterations and delays else MISSING,
+        seconds_text(cost.each),
+        seconds_text(cost.run),
+        share_text(cost.of_training),
+        *_errors(estimations(records, method)),
+    ]
+
+
+def _errors(found: Sequence[Estimation]) -> list[str]:
+    if not found:
+        return [MISSING] * 4
+    late, estimate = found[:2]
+    return [f"{value:.3f}" for value in (late.l1, estimate.l1, late.cosine, estimate.cosine)]
+
+
+def shadows_table(runs: Runs) -> tuple[list[str], list[list[str]]]:
+    """Of methods that estimated beside the runs' own, as shadows: headers, and rows; no rows where there were none."""
+    rows = [
+        [method, row.label, *estimation_cells(row)]
+        for method, seeds in runs.items()
+        for row in estimations([record for seed in seeds for record in seed], method)[2:]
+    ]
+    return ["method", *HEADERS], rows
+
+
+def seconds_text(seconds: float | None) -> str:
+    """Three significant digits."""
+    if seconds is None:
+        return MISSING
+    return f"{seconds:.3g}" if seconds < 1000 else f"{seconds:.0f}"
+
+
+def share_text(share: float | None) -> str:
+    if share is None:
+        return MISSING
+    return f"{share:.1%}".replace("%", " %") if share < 0.1 else f"{share:.0%}".replace("%", " %")
