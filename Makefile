@@ -3,12 +3,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# stalefl-flower, whose dependencies clash with others', has an environment of its own.
+FLOWER := plugins/stalefl-flower
+PLUGINS := $(filter-out $(FLOWER),$(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml)))
 # One thread each: the two test processes share the cores, and a run uses one thread by default.
 test test-slow: export OMP_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint format bench docs clean
+.PHONY: help install plugins demo test test-slow test-flower lint format bench docs clean
 
 help:  ## this list
 	@echo "stalefl: federated learning with late clients. Targets:"
@@ -29,8 +32,17 @@ $(READY): pyproject.toml
 demo: $(READY)  ## late clients hurt a class, inversion rescues it: digits, under 3 minutes, into runs/demo
 	@$(BIN)/stalefl simulate --out runs/demo --force
 
-test: lint  ## lint, then the tests (all but the slow ones)
-	@$(BIN)/python -m pytest -q -n 2
+plugins: .venv/.plugins  ## install the packages in plugins/ into .venv (all but stalefl-flower)
+
+.venv/.plugins: $(READY) $(PLUGINS:%=%/pyproject.toml)
+	@$(BIN)/python -m pip install --quiet $(PLUGINS:%=--editable ./%)
+	@touch $@
+
+test: lint test-flower plugins  ## lint, then all tests but the slow ones, those of the plugins included
+	@$(BIN)/python -m pytest -q -n 2 tests $(PLUGINS)
+
+test-flower: $(READY)  ## the tests of stalefl-flower, in .venv-flower
+	@$(FLOWER)/test-environment.sh
 
 test-slow: $(READY)  ## the slow tests only
 	@$(BIN)/python -m pytest -q -m slow
@@ -52,5 +64,5 @@ docs: $(READY)  ## regenerate the generated pages in docs/
 	@$(BIN)/python docs/generate.py
 
 clean:  ## remove .venv, caches and runs/demo
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build runs/demo stalefl.egg-info
+	rm -rf .venv .venv-flower .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build runs/demo stalefl.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

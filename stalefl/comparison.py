@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stalefl.config.checks import doubts
 from stalefl.config.loading import experiment_to_toml, load_experiment, method_names, single_run
 from stalefl.config.schema import Experiment
 from stalefl.contracts import DataContext, InputError
@@ -51,6 +52,8 @@ def single_runs(experiment: Experiment) -> list[Experiment]:
 def check(experiments: Sequence[Experiment], context: DataContext) -> None:
     """Build one run, with its data, and every method's options, before anything is written. Raises InputError."""
     run = build_run(experiments[0], context)
+    for doubt in doubts(experiments[0]):
+        logging.getLogger(__name__).warning("%s", doubt)
     staleness = experiments[0].staleness
     if run.first_late_round is None and staleness.schedule != "constant":
         logging.getLogger(__name__).warning(

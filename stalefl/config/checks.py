@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from stalefl.config.explain import Problem
 from stalefl.config.schema import DriftTable, Experiment
 
+LARGEST_USUAL_ADAM_LR = 0.03
 LIST_METHODS = "`stalefl plugins --kind method` lists the methods"
 
 
@@ -21,6 +22,16 @@ def conflicts(experiment: Experiment) -> Iterator[Problem]:
     yield from _methods(experiment)
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", experiment.run.device):
         yield _at("run.device", f'= "{experiment.run.device}" is no device; valid: auto, cpu, cuda, cuda:N or mps')
+
+
+def doubts(experiment: Experiment) -> Iterator[str]:
+    """What can be run, but is hardly meant."""
+    training = experiment.training
+    if training.optimizer == "adam" and training.lr > LARGEST_USUAL_ADAM_LR:
+        yield (
+            f'training.lr = {training.lr:g} with training.optimizer = "adam": every weight moves by about as much in '
+            "each step, which few models survive; usual: 0.001"
+        )
 
 
 def _at(key: str, text: str) -> Problem:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stalefl.config import load_experiment
+from stalefl.config.checks import doubts
 from stalefl.contracts import InputError
 
 FIFTY = ["partition.clients=50", "staleness.late_clients=5"]
@@ -63,3 +64,16 @@ def test_keys_that_contradict_each_other_are_refused(overrides: list[str], said:
 )
 def test_keys_that_agree_are_accepted(overrides: list[str]) -> None:
     load_experiment(None, [*FIFTY, *overrides])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        ([], ""),
+        (["training.optimizer=adam", "training.lr=0.001"], ""),
+        (["training.optimizer=adam"], "training.lr = 0.1 with training.optimizer"),
+    ],
+)
+def test_what_is_hardly_meant_is_doubted(overrides: list[str], says: str) -> None:
+    found = list(doubts(load_experiment(None, overrides)))
+    assert [text.startswith(says) for text in found] == [True] * bool(says)
