@@ -1,7 +1,7 @@
 """An experiment from its file, ``--set`` and the command line's flags, and back to TOML.
 
 Order: defaults < file < ``--set`` < flags. Where ``--set`` or a flag names another data set, model or method than the
-file does, the file's options of the former are left out.
+file does, the file's options of the former are left out; of observers likewise.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from stalefl.config.schema import Experiment, MethodTable
 from stalefl.contracts import InputError
 
 Document = dict[str, Any]
-_NAMING_KEYS = {"data": "dataset", "drift": "dataset", "model": "name", "method": "name"}
+_NAMING_KEYS = {"data": "dataset", "drift": "dataset", "model": "name", "method": "name", "observers": "names"}
 
 
 class Layer(NamedTuple):
