@@ -151,7 +151,8 @@ def _key_table(heading: str, keys: tuple[Key, ...]) -> str:
 
 def plugins_page() -> str:
     intro = f"""Data sets, models, methods, attacks and observers are plugins, the built-in ones included. A package
-offers its own by naming a module under the entry-point group `{hookspecs.PROJECT}` and implementing any of the hooks there:
+offers its own by naming a module under the entry-point group `{hookspecs.PROJECT}` and implementing any of the hooks
+there:
 
 ```toml
 [project.entry-points.{hookspecs.PROJECT}]

@@ -2,7 +2,8 @@
 
 ``check_compensator``, ``check_model``, ``check_dataset``, ``check_attack`` and ``check_observer`` run all checks of a
 class and raise AssertionError with what is wrong; the tuples ``..._CHECKS`` hold the single checks, to run each as a
-test of its own. ``example_...`` are small problems. ``stalefl plugins check NAME`` runs the same checks on installed packages.
+test of its own. ``example_...`` are small problems. ``stalefl plugins check NAME`` runs the same checks on installed
+packages.
 """
 
 from stalefl.testing.attacks import ATTACK_CHECKS, check_attack
