@@ -32,7 +32,7 @@ from stalefl.testing.packages import CHECKS
 
 DOCS = Path(__file__).parent
 NOTE = "<!-- Written by docs/generate.py; change the code and run `make docs`. -->"
-TITLES = {"dataset": "data sets", "model": "models", "method": "methods", "attack": "attacks"}
+TITLES = {"dataset": "data sets", "model": "models", "method": "methods", "attack": "attacks", "observer": "observers"}
 EXAMPLE = re.compile(r"^Examples?:\s*(.+)", re.MULTILINE | re.DOTALL)
 
 
@@ -144,8 +144,9 @@ def _key_table(heading: str, keys: tuple[Key, ...]) -> str:
 
 
 def plugins_page() -> str:
-    intro = f"""Data sets, models, methods and attacks are plugins, the built-in ones included. A package offers its
-own by naming a module under the entry-point group `{hookspecs.PROJECT}` and implementing any of the hooks there:
+    intro = f"""Data sets, models, methods, attacks and observers are plugins, the built-in ones included. A package
+offers its own by naming a module under the entry-point group `{hookspecs.PROJECT}` and implementing any of the hooks
+there:
 
 ```toml
 [project.entry-points.{hookspecs.PROJECT}]
@@ -175,7 +176,7 @@ def _hook_section(hook: Callable[..., Any]) -> str:
 def _checks_section(kind: str) -> str:
     """What ``stalefl plugins check`` asks of a kind."""
     rows = [[title(check), " ".join(inspect.cleandoc(check.__doc__ or "").split())] for check in CHECKS[kind]]
-    article = "an" if kind == "attack" else "a"
+    article = "an" if kind[0] in "aeiou" else "a"
     named = {"dataset": "data set"}.get(kind, kind)
     return f"## Checks of {article} {named}\n\n" + _table(["check", "holds if"], rows)
 
@@ -185,6 +186,8 @@ def _builtin_sections() -> Iterator[str]:
     registry = Registry([Plugin(import_module(BUILTINS), "stalefl", "")])
     for kind in KINDS:
         records = [registry.describe(kind, name) for name in registry.names(kind)]
+        if not records:  # observers come in packages of their own
+            continue
         yield f"## Built-in {TITLES[kind]}\n\n" + "\n\n".join(map(_record_section, records))
 
 

@@ -13,7 +13,7 @@ from stalefl.config.checks import doubts
 from stalefl.config.loading import experiment_to_toml, load_experiment, method_names, single_run
 from stalefl.config.schema import Experiment
 from stalefl.contracts import DataContext, InputError
-from stalefl.experiment import build_run, execute
+from stalefl.experiment import build_run, execute, make_observers
 from stalefl.processes import Stop, fitting_jobs, run_all
 from stalefl.registry import load_registry
 from stalefl.report.folders import ComparisonFolder, RunFolder
@@ -50,7 +50,9 @@ def single_runs(experiment: Experiment) -> list[Experiment]:
 
 
 def check(experiments: Sequence[Experiment], context: DataContext) -> None:
-    """Build one run, with its data, and every method's options, before anything is written. Raises InputError."""
+    """Build one run, with its data, its observers, and every method's options, before anything is written. Raises
+    InputError."""
+    make_observers(experiments[0])
     run = build_run(experiments[0], context)
     for doubt in doubts(experiments[0]):
         logging.getLogger(__name__).warning("%s", doubt)
@@ -151,7 +153,8 @@ def run_task(
     known = task.resume and (task.path / "rounds.jsonl").exists()
     folder = RunFolder(task.path) if known else RunFolder.create(task.path, force=task.resume)
     with folder.locked():
-        return execute(run, folder, resume=known, on_round=on_round, should_stop=should_stop)
+        observers = make_observers(task.experiment)
+        return execute(run, folder, resume=known, on_round=on_round, should_stop=should_stop, observers=observers)
 
 
 def run_tasks(tasks: Sequence[Task], jobs: int, on_round: OnRound, stop: Stop) -> list[dict[str, Any] | None]:

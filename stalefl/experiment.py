@@ -13,7 +13,7 @@ import torch
 from stalefl.config.explain import one_line
 from stalefl.config.loading import experiment_to_toml
 from stalefl.config.schema import Experiment, ShadowTable, TrainingTable
-from stalefl.contracts import Compensator, DataContext, Dataset, InputError
+from stalefl.contracts import Compensator, DataContext, Dataset, InputError, Observer, State, Watched
 from stalefl.data.adapt import adapted
 from stalefl.data.drift import DriftingData
 from stalefl.data.federated import FederatedData
@@ -23,6 +23,7 @@ from stalefl.data.setup import partition_meta, prepare_partition, train_labels
 from stalefl.data.subset import stratified_subset
 from stalefl.devices import resolve_device
 from stalefl.registry import load_registry
+from stalefl.report.audience import audience
 from stalefl.report.folders import RunFolder
 from stalefl.report.records import accuracies, environment, round_record, run_result
 from stalefl.report.run_data import RunData, write_run_data
@@ -138,6 +139,12 @@ def _plan(experiment: Experiment, clients: int, late_clients: Sequence[int], all
     return plan(experiment.staleness, training, clients, late_clients, run.rounds, run.seed, all_on_time=all_on_time)
 
 
+def make_observers(experiment: Experiment) -> list[Observer]:
+    """Those that the experiment names. Raises InputError for an unknown name and for options that are not valid."""
+    table = experiment.observers
+    return [load_registry().create("observer", name, table.options.get(name)) for name in table.names]
+
+
 OnRound = Callable[[dict[str, Any]], None]
 ShouldStop = Callable[[], bool]
 
@@ -149,6 +156,7 @@ def execute(
     resume: bool = False,
     on_round: OnRound = lambda record: None,
     should_stop: ShouldStop = lambda: False,
+    observers: Sequence[Observer] = (),
 ) -> dict[str, Any] | None:
     """Run to the last round and write the records; None if stopped before, with a checkpoint to go on from.
 
@@ -168,16 +176,44 @@ def execute(
         outdated.unlink(missing_ok=True)
     _write_settings(run, folder)
     began = time.perf_counter() - seconds_before
-    state = start
-    for state, facts in engine.rounds(run.simulation, start, experiment.run.rounds):
+    watched = Watched(folder.path, experiment.model_dump(), run.simulation.input_spec, folder.read_rounds())
+    with audience(observers, watched) as told:
+
+        def tell(record: dict[str, Any], method_state: State) -> None:
+            on_round(record)
+            told.tell(record, method_state)
+
+        state = _run_rounds(run, folder, start, began, tell, should_stop)
+        if state is not None:
+            told.result = _finish(run, folder, state, began)
+    return told.result
+
+
+def _run_rounds(
+    run: Run,
+    folder: RunFolder,
+    start: engine.SimulationState,
+    began: float,
+    tell: Callable[[dict[str, Any], State], None],
+    should_stop: ShouldStop,
+) -> engine.SimulationState | None:
+    """The rounds after ``start``, each recorded and told of; None if stopped before the last one."""
+    settings, state = run.experiment.run, start
+    for state, facts in engine.rounds(run.simulation, start, settings.rounds):
         record = _record(run, state, facts)
         folder.append_round(record)
-        on_round(record)
-        stopped = should_stop() and state.round < experiment.run.rounds
-        if stopped or state.round % experiment.run.checkpoint_every_rounds == 0:
+        tell(record, state.method_state)
+        stopped = should_stop() and state.round < settings.rounds
+        if stopped or state.round % settings.checkpoint_every_rounds == 0:
             _save(folder, state, time.perf_counter() - began)
         if stopped:
             return None
+    return state
+
+
+def _finish(run: Run, folder: RunFolder, state: engine.SimulationState, began: float) -> dict[str, Any]:
+    """Write checkpoint, weights and ``result.json``, which is returned."""
+    experiment = run.experiment
     _save(folder, state, time.perf_counter() - began)
     save_weights(folder.weights, {**run.simulation.model.layout.to_named(state.weights), **state.buffers})
     result = run_result(

@@ -33,3 +33,9 @@ def stalefl_compensators() -> Iterable[Entry]:  # type: ignore[empty-body]
 @hookspec
 def stalefl_attacks() -> Iterable[Entry]:  # type: ignore[empty-body]
     """Attacks this plugin offers to the privacy audit: entries whose target is an ``Attack`` subclass."""
+
+
+@hookspec
+def stalefl_observers() -> Iterable[Entry]:  # type: ignore[empty-body]
+    """Observers this plugin offers, which are told of a run as it goes on: entries whose target is an ``Observer``
+    subclass."""

@@ -1,4 +1,4 @@
-"""Names of data sets, models, methods and attacks, as installed plugins offer them through the
+"""Names of data sets, models, methods, attacks and observers, as installed plugins offer them through the
 hooks of ``hookspecs.py``.
 
 A class is imported when it is first used. A plugin that fails to import is reported and skipped; two plugins that
@@ -22,9 +22,9 @@ from pydantic import ValidationError
 import stalefl
 from stalefl import hookspecs
 from stalefl.config.explain import Key, first_of, keys_of, nearest, one_line, problems, validate
-from stalefl.contracts import Attack, Compensator, DatasetPlugin, Entry, InputError, ModelPlugin, Options
+from stalefl.contracts import Attack, Compensator, DatasetPlugin, Entry, InputError, ModelPlugin, Observer, Options
 
-KINDS = ("dataset", "model", "method", "attack")
+KINDS = ("dataset", "model", "method", "attack", "observer")
 BUILTINS = "stalefl.builtins.plugin"
 SOURCE_OPTION = "source"
 """The option that the argument of a name fills: ``hf:cifar10`` is ``hf`` with source = "cifar10"."""
@@ -34,12 +34,14 @@ _HOOKS = {
     "model": "stalefl_models",
     "method": "stalefl_compensators",
     "attack": "stalefl_attacks",
+    "observer": "stalefl_observers",
 }
 _BASES: dict[str, type[Any]] = {
     "dataset": DatasetPlugin,
     "model": ModelPlugin,
     "method": Compensator,
     "attack": Attack,
+    "observer": Observer,
 }
 _log = logging.getLogger(__name__)
 

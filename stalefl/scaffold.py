@@ -61,7 +61,13 @@ class NewPackage:
         return {f"{place}/__init__.py": "", **{path: self._filled(name) for path, name in templates.items()}}
 
     def _filled(self, template: str) -> str:
-        hooks = {"method": "compensators", "model": "models", "dataset": "datasets", "attack": "attacks"}
+        hooks = {
+            "method": "compensators",
+            "model": "models",
+            "dataset": "datasets",
+            "attack": "attacks",
+            "observer": "observers",
+        }
         return Template((TEMPLATES / f"{template}.in").read_text(encoding="utf-8")).substitute(
             name=self.name,
             package=self.package,

@@ -15,7 +15,7 @@ from stalefl.config.grid import Cell
 from stalefl.config.loading import experiment_to_toml, load_experiment, single_run
 from stalefl.config.schema import Experiment, MethodTable
 from stalefl.contracts import DataContext, InputError
-from stalefl.experiment import build_run
+from stalefl.experiment import build_run, make_observers
 from stalefl.processes import Stop, fitting_jobs, run_all
 from stalefl.registry import load_registry
 from stalefl.report.folders import SCHEMA, RunFolder
@@ -161,6 +161,7 @@ def check(cells: Sequence[Cell], context: DataContext, tell: Callable[[int], Non
 
 
 def _check(experiment: Experiment, context: DataContext, built: dict[str, bool]) -> None:
+    make_observers(experiment)
     key = _apart_from_method(experiment)
     if key in built:
         load_registry().create("method", str(experiment.method.name), experiment.method.options)

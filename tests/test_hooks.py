@@ -20,12 +20,21 @@ from stalefl.contracts import (
     Entry,
     Leak,
     ModelPlugin,
+    Observer,
     Options,
     Split,
 )
 from stalefl.hookspecs import hookimpl
 from stalefl.registry import Plugin, Registry
-from stalefl.testing import EXAMPLE_SPEC, example_exposure, example_samples, example_update, example_view
+from stalefl.testing import (
+    EXAMPLE_SPEC,
+    example_exposure,
+    example_records,
+    example_samples,
+    example_update,
+    example_view,
+    example_watched,
+)
 
 
 class HalfOptions(Options):
@@ -82,3 +91,21 @@ def test_stalefl_attacks() -> None:
     told: list[float] = []
     leak = created("stalefl_attacks", "attack", Guess, share=1.0).attack(example_exposure(samples=2), told.append)
     assert (leak.labels.shape, told) == ((2, 3), [1.0])
+
+
+def test_stalefl_observers() -> None:
+    class Counts(Observer):
+        Options = HalfOptions
+
+        def begin(self, watched):
+            self.seen = len(watched.records)
+
+        def observe(self, record, method_state):
+            self.seen += self.options.share
+
+    observer = created("stalefl_observers", "observer", Counts, share=2.0)
+    records = example_records()
+    observer.begin(example_watched(Path("run"), records[:1]))
+    observer.observe(records[1], {})
+    observer.end(None)
+    assert observer.seen == 3.0

@@ -119,7 +119,7 @@ def test_one_name_may_be_a_method_and_a_data_set() -> None:
         stalefl_compensators=lambda: [Entry("same", Damped)],
     )
     registry = Registry([Plugin(both, "p", "1")])
-    assert [registry.names(kind) for kind in KINDS] == [("same",), (), ("same",), ()]
+    assert [registry.names(kind) for kind in KINDS] == [("same",), (), ("same",), (), ()]
 
 
 def test_a_plugin_given_twice_counts_once() -> None:

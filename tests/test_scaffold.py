@@ -110,7 +110,11 @@ def test_the_name_follows_from_the_folder(tmp_path: Path) -> None:
         ("a--b", "method", '--name "a--b" is not valid'),
         ("a_b", "method", '--name "a_b" is not valid'),
         ("", "method", '--name "" is not valid'),
-        ("mine", "modle", '--kind modle: unknown; did you mean "model"? Valid: dataset, model, method, attack'),
+        (
+            "mine",
+            "modle",
+            '--kind modle: unknown; did you mean "model"? Valid: dataset, model, method, attack, observer',
+        ),
         ("weighted", "method", '--name weighted: there is a method "weighted" of package stalefl'),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 
 from stalefl import hookspecs, testing
 from stalefl.cli import main
-from stalefl.contracts import Attack, DatasetPlugin, ModelPlugin
+from stalefl.contracts import Attack, DatasetPlugin, ModelPlugin, Observer
 
 PAGE = (Path(__file__).parents[1] / "docs" / "write-a-plugin.md").read_text(encoding="utf-8")
 CODE = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -27,6 +27,7 @@ def test_the_plugins_of_the_page_conform() -> None:
         ("test_the_model_conforms", testing.MODEL_CHECKS),
         ("test_the_data_set_conforms", testing.DATASET_CHECKS),
         ("test_the_attack_conforms", testing.ATTACK_CHECKS),
+        ("test_the_observer_conforms", testing.OBSERVER_CHECKS),
     ]:
         for check in checks:
             names[test](check)
@@ -45,7 +46,7 @@ def test_all_of_the_kit_is_named(name: str) -> None:
     assert re.search(rf"`{name}\b", PAGE)
 
 
-@pytest.mark.parametrize("base", [ModelPlugin, DatasetPlugin, Attack], ids=lambda base: base.__name__)
+@pytest.mark.parametrize("base", [ModelPlugin, DatasetPlugin, Attack, Observer], ids=lambda base: base.__name__)
 def test_every_step_is_named(base: type[Any]) -> None:
     for name, step in vars(base).items():
         if inspect.isfunction(step) and name != "__init__":

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None)
 KindOption = Annotated[
-    str | None, typer.Option("--kind", metavar="KIND", help="Only one kind: dataset, model, method or attack.")
+    str | None,
+    typer.Option("--kind", metavar="KIND", help="Only one kind: dataset, model, method, attack or observer."),
 ]
 CHECK_FAILED = 1
 
@@ -41,7 +42,7 @@ def plugins_command(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """List the data sets, models, methods and attacks that are installed.
+    """List the data sets, models, methods, attacks and observers that are installed.
 
     Example: stalefl plugins --kind method
     """
@@ -60,7 +61,7 @@ def plugins_command(
 
 @app.command("show")
 def show_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A data set, model, method or attack.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A data set, model, method, attack or observer.")],
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -136,7 +137,10 @@ def new_command(
         ),
     ] = None,
     kind: Annotated[
-        str, typer.Option(metavar="KIND", help="What it is: method, model, dataset or attack.", show_default="method")
+        str,
+        typer.Option(
+            metavar="KIND", help="What it is: method, model, dataset, attack or observer.", show_default="method"
+        ),
     ] = "method",
     as_json: JsonOption = False,
     quiet: QuietOption = False,

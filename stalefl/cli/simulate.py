@@ -73,6 +73,14 @@ def simulate_command(
             rich_help_panel=EXPERIMENT,
         ),
     ] = False,
+    observer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="An observer told of every round, as observers.names; may be repeated.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for the records.", show_default="a new one below runs/", rich_help_panel=OUTPUT),
@@ -110,12 +118,13 @@ def simulate_command(
         "model": {"name": model},
         "method": {"name": _one_or_several(method)},
         "evaluation": {"oracle": oracle or None},
+        "observers": {"names": observer or None},
         "run": {"rounds": rounds, "seed": seed, "seeds": seeds, "device": device, "jobs": jobs},
     }
     if resume is not None:
         named = [experiment, method, dataset, model, seed, scale, settings, out]
         if force or oracle or any(value is not None for value in named):
-            valid = "--rounds, --seeds, --jobs, --device"
+            valid = "--rounds, --seeds, --jobs, --device, --observer"
             raise InputError(f"--resume takes its settings from the folder; valid beside it: {valid}")
         place = resume
         with _announced(f"reading {place}", context, quiet, verbose):

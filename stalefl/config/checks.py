@@ -20,6 +20,7 @@ def conflicts(experiment: Experiment) -> Iterator[Problem]:
     yield from _drift(experiment)
     yield from _clients_per_round(experiment)
     yield from _methods(experiment)
+    yield from _observers(experiment)
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", experiment.run.device):
         yield _at("run.device", f'= "{experiment.run.device}" is no device; valid: auto, cpu, cuda, cuda:N or mps')
 
@@ -121,3 +122,14 @@ def _methods(experiment: Experiment) -> Iterator[Problem]:
             yield _at(f"method.options.{key}", f"belongs to no method of this comparison ({', '.join(name)})")
         elif not isinstance(value, Mapping):
             yield _at(f"method.options.{key}", f"is not a table; write [method.options.{key}]")
+
+
+def _observers(experiment: Experiment) -> Iterator[Problem]:
+    names, options = experiment.observers.names, experiment.observers.options
+    if len(set(names)) < len(names):
+        yield _at("observers.names", f"= {list(names)} names an observer twice")
+    for key, value in options.items():
+        if key not in names:
+            yield _at(f"observers.options.{key}", f"belongs to no observer of observers.names = {list(names)}")
+        elif not isinstance(value, Mapping):
+            yield _at(f"observers.options.{key}", f"is not a table; write [observers.options.{key}]")

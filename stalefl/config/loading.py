@@ -2,7 +2,8 @@
 
 Order: defaults < base < file < scale < ``--set`` < flags. A file may name another as its ``base``, and hold changes to
 itself under ``[scale.NAME]``, as ``[scale.small.run]``, which are made where that scale is asked for. Where ``--set``
-or a flag names another data set, model or method than the file does, the file's options of the former are left out.
+or a flag names another data set, model or method than the file does, the file's options of the former are left out; of
+observers likewise.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from stalefl.contracts import InputError
 
 Document = dict[str, Any]
 BASE, SCALE = "base", "scale"
-_NAMING_KEYS = {"data": "dataset", "drift": "dataset", "model": "name", "method": "name"}
+_NAMING_KEYS = {"data": "dataset", "drift": "dataset", "model": "name", "method": "name", "observers": "names"}
 
 
 class Layer(NamedTuple):

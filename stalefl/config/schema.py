@@ -158,6 +158,13 @@ class AuditTable(Table):
     fail_if: tuple[str, ...] = Field((), description='conditions on cells, like "psnr>20", that make the exit code 3')
 
 
+class ObserversTable(Table):
+    names: tuple[str, ...] = Field((), description="registered observers, which are told of every round")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="the observers' own options, one table [observers.options.NAME] each"
+    )
+
+
 class RunTable(Table):
     rounds: PositiveInt = Field(70, description="rounds to simulate")
     seed: NonNegativeInt = Field(0, description="root of every random draw")
@@ -180,4 +187,5 @@ class Experiment(Table):
     method: MethodTable = MethodTable()
     evaluation: EvaluationTable = EvaluationTable()
     audit: AuditTable = AuditTable()
+    observers: ObserversTable = ObserversTable()
     run: RunTable = RunTable()

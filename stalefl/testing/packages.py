@@ -27,12 +27,14 @@ from stalefl.testing.compensators import COMPENSATOR_CHECKS
 from stalefl.testing.datasets import DATASET_CHECKS
 from stalefl.testing.findings import FAILED, PASSED, Check, Finding, findings
 from stalefl.testing.models import MODEL_CHECKS
+from stalefl.testing.observers import OBSERVER_CHECKS
 
 CHECKS: Mapping[str, tuple[Check, ...]] = {
     "dataset": tuple(DATASET_CHECKS),
     "model": tuple(MODEL_CHECKS),
     "method": tuple(COMPENSATOR_CHECKS),
     "attack": tuple(ATTACK_CHECKS),
+    "observer": tuple(OBSERVER_CHECKS),
 }
 
 

@@ -39,6 +39,9 @@ FIFTY = ["partition.clients=50", "staleness.late_clients=5"]
             "options.c belongs to no method of this comparison",
         ),
         (["method.name=['a', 'b']", "method.options.a=1"], "method.options.a is not a table"),
+        (["observers.names=['a', 'a']"], "observers.names = ['a', 'a'] names an observer twice"),
+        (["observers.options.a.x=1"], "observers.options.a belongs to no observer of observers.names = []"),
+        (["observers.names=['a']", "observers.options.a=1"], "observers.options.a is not a table"),
     ],
 )
 def test_keys_that_contradict_each_other_are_refused(overrides: list[str], said: str) -> None:

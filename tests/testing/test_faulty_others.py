@@ -20,10 +20,20 @@ from stalefl.contracts import (
     InputSpec,
     Leak,
     ModelPlugin,
+    Observer,
     Options,
     Split,
 )
-from stalefl.testing import ATTACK_CHECKS, DATASET_CHECKS, MODEL_CHECKS, check_attack, check_model, findings
+from stalefl.testing import (
+    ATTACK_CHECKS,
+    DATASET_CHECKS,
+    MODEL_CHECKS,
+    OBSERVER_CHECKS,
+    check_attack,
+    check_model,
+    check_observer,
+    findings,
+)
 from stalefl.testing.findings import Check
 from stalefl.training.dropout import SeededDropout
 
@@ -344,3 +354,53 @@ def test_a_faulty_attack(cls: type[Attack], check: str, said: str) -> None:
 def test_an_attack_that_no_example_fits_is_a_note() -> None:
     last = check_attack(Never)[-1]
     assert last.text == "no further check: the examples do not fit it: needs sound; needs sound"
+
+
+# --- observers ------------------------------------------------------------------------------------------------------
+
+
+class Silent(Observer):
+    summary = "says nothing"
+
+
+class EditsRecords(Silent):
+    def observe(self, record, method_state):
+        record["accuracy"] = 1.0
+
+
+class EditsWhatTheMethodRemembers(Silent):
+    def observe(self, record, method_state):
+        method_state["recovered"][2]["inputs"].zero_()
+
+
+class DrawsGlobally(Silent):
+    def begin(self, watched):
+        np.random.rand()  # noqa: NPY002
+
+
+class NeedsEveryFigure(Silent):
+    def observe(self, record, method_state):
+        round(record["accuracy"], 3)
+
+
+class TakesRoundsOnce(Silent):
+    def begin(self, watched):
+        (watched.folder / "rounds").mkdir()
+
+
+def test_an_observer_that_does_nothing_conforms() -> None:
+    assert [finding.status for finding in check_observer(Silent)] == ["passed"] * len(OBSERVER_CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("cls", "check", "text"),
+    [
+        (EditsRecords, "arguments stay unchanged", "records[0]['accuracy'] is changed"),
+        (EditsWhatTheMethodRemembers, "arguments stay unchanged", "method_state['recovered'][2]['inputs'] is changed"),
+        (DrawsGlobally, "nothing is drawn globally", "it draws from NumPy's global generator"),
+        (NeedsEveryFigure, "a run is observed", "TypeError"),
+        (TakesRoundsOnce, "a run may be stopped and gone on with", "FileExistsError"),
+    ],
+)
+def test_faulty_observers_are_caught(cls: type[Any], check: str, text: str) -> None:
+    assert text in failed(OBSERVER_CHECKS, cls)[check]

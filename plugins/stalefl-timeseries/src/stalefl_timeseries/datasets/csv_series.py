@@ -1,0 +1,103 @@
+"""Any series from a CSV file, one series in a row or one time step in a row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from stalefl.contracts import DataContext, Dataset, DatasetPlugin, InputError, Options
+from stalefl_timeseries.datasets.layouts import Order, long_series, one_value, wide_series
+from stalefl_timeseries.datasets.tables import Row, Table
+from stalefl_timeseries.series import Series, Unequal, class_numbers, of_one_length, series_dataset, stratified
+
+SPLITS = ("train", "test")
+
+
+class CsvSeriesOptions(Options):
+    source: str = Field("", description="the file; a relative one is also looked up in the data folder")
+    layout: Literal["wide", "long"] = Field(
+        "wide", description="wide: a row is a series; long: a row is one time step of a series"
+    )
+    label: str = Field("label", description="the column of classes")
+    columns: tuple[str, ...] = Field(
+        (), strict=False, description="the columns of values, in order; default: all that have no other part"
+    )
+    channels: int = Field(1, ge=1, description="wide only: how many values one time step has")
+    order: Order = Field(
+        "time", description="wide only: rows go step by step (x1 y1 x2 y2), or channel by channel (x1 x2 y1 y2)"
+    )
+    series: str = Field("series", description="long only: the column that tells series apart")
+    time: str = Field("", description="long only: the column to sort a series' rows by; default: as they come")
+    split: str = Field("", description="the column that says train or test; default: test_fraction of every class")
+    test_fraction: float = Field(0.2, gt=0, lt=1, description="share of every class for testing, without split")
+    split_seed: int = Field(0, ge=0, description="which series these are, without split")
+    unequal: Unequal = Field(
+        "error", description="series of unequal length: an error, pad with the last value and cut, or resample"
+    )
+    length: int = Field(0, ge=0, description="steps to pad or resample to; 0: those of the longest series")
+    delimiter: str = Field(",", min_length=1, max_length=1, description="what stands between cells")
+
+
+class CsvSeries(DatasetPlugin):
+    summary = "series from a CSV file, a row for each series or for each time step; csv-series:FILE"
+    Options = CsvSeriesOptions
+    options: CsvSeriesOptions
+
+    def load(self, context: DataContext) -> Dataset:
+        table = Table.read(find_file(self.options.source, context.data_dir), self.options.delimiter)
+        columns = self.options.columns or self._values(table)
+        series = self._series(table, columns)
+        try:
+            names, targets = class_numbers([one.label for one in series])
+            train, test = self._parts(table, targets, names)
+            values = of_one_length(series, self.options.unequal, self.options.length)
+        except InputError as error:
+            raise InputError(f"csv-series: {error}") from error
+        channel_names = columns if self.options.layout == "long" else columns[: self.options.channels]
+        splits = ((values[part.numpy()], targets[part]) for part in (train, test))
+        return series_dataset(f"csv-series:{self.options.source}", *splits, names, channel_names)
+
+    def _values(self, table: Table) -> tuple[str, ...]:
+        others = {self.options.label, self.options.split}
+        if self.options.layout == "long":
+            others |= {self.options.series, self.options.time}
+        return tuple(name for name in table.columns if name not in others)
+
+    def _series(self, table: Table, columns: tuple[str, ...]) -> list[Series]:
+        options = self.options
+        if options.layout == "wide":
+            return wide_series(table, options.label, columns, options.channels, options.order)
+        return long_series(table, options.series, options.label, columns, options.time)
+
+    def _parts(self, table: Table, targets: Tensor, class_names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+        """Indices of the training and of the test series."""
+        if not self.options.split:
+            return stratified(targets, class_names, self.options.test_fraction, self.options.split_seed)
+        table.check_has([self.options.split])
+        rows_of: dict[str, list[Row]] = {}
+        for row in table.rows:
+            key = row.text(self.options.series) if self.options.layout == "long" else str(row.line)
+            rows_of.setdefault(key, []).append(row)
+        said = [self._split_of(rows, name) for name, rows in rows_of.items()]
+        train, test = (torch.tensor([k for k, each in enumerate(said) if each == part]) for part in SPLITS)
+        return train.long(), test.long()
+
+    def _split_of(self, rows: list[Row], name: str) -> str:
+        said = one_value(rows, self.options.split, f"series {name}")
+        if said in SPLITS:
+            return said
+        where = f"{rows[0].path}, line {rows[0].line}, column {self.options.split}"
+        raise InputError(f'{where}: "{said}"; valid: train or test')
+
+
+def find_file(source: str, data_dir: Path) -> Path:
+    """The file as given or, if relative, in the data folder. Raises InputError if it is in neither."""
+    if not source:
+        raise InputError("csv-series: name a file, as csv-series:FILE.csv")
+    if found := next((path for path in (Path(source).expanduser(), data_dir / source) if path.is_file()), None):
+        return found
+    raise InputError(f"csv-series: no file {source}, neither as given nor in {data_dir}")

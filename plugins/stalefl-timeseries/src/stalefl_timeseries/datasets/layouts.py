@@ -1,0 +1,68 @@
+"""The two ways in which CSV files hold series: a row for each series, or a row for each time step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from stalefl.contracts import InputError
+from stalefl_timeseries.datasets.tables import Row, Table
+from stalefl_timeseries.series import Array, Series
+
+Order = Literal["time", "channel"]
+
+
+def wide_series(table: Table, label: str, columns: Sequence[str], channels: int, order: Order) -> list[Series]:
+    """One series per row, its values in ``columns``: step by step (x1 y1 x2 y2) or channel by channel (x1 x2 y1 y2).
+
+    Empty cells at the end make a series shorter. Raises InputError naming row and column.
+    """
+    table.check_has([label, *columns])
+    if not columns or len(columns) % channels:
+        raise InputError(f"{table.path}: {len(columns)} columns of values do not make series of {channels} channels")
+    steps = len(columns) // channels
+    of_channel = [
+        columns[c::channels] if order == "time" else columns[c * steps : (c + 1) * steps] for c in range(channels)
+    ]
+    return [
+        Series(f"{table.path}, line {row.line}", row.text(label), _wide_values(row, of_channel)) for row in table.rows
+    ]
+
+
+def _wide_values(row: Row, of_channel: Sequence[Sequence[str]]) -> Array:
+    """[C, L]. A cell that is empty although one follows in its channel, or in another channel at its step, is an
+    error."""
+    steps = max((k + 1 for names in of_channel for k, name in enumerate(names) if not row.is_empty(name)), default=0)
+    if not steps:
+        raise InputError(f"{row.path}, line {row.line}: a series without values; valid: one step or more")
+    return np.array([[row.number(name) for name in names[:steps]] for names in of_channel], dtype=np.float32)
+
+
+def long_series(table: Table, series: str, label: str, columns: Sequence[str], time: str) -> list[Series]:
+    """One time step per row: the rows of one ``series`` belong together, sorted by ``time`` or as they come, and have
+    one label. Each of ``columns`` is a channel. Raises InputError naming row and column, or the series."""
+    table.check_has([series, label, *columns, *([time] if time else [])])
+    if not columns:
+        raise InputError(f"{table.path}: no columns of values; valid: one for each channel")
+    rows_of: dict[str, list[Row]] = {}
+    for row in table.rows:
+        rows_of.setdefault(row.text(series), []).append(row)
+    found = []
+    for name, rows in rows_of.items():
+        ordered = sorted(rows, key=lambda row: row.number(time)) if time else rows
+        values = np.array([[row.number(column) for column in columns] for row in ordered], dtype=np.float32)
+        found.append(Series(f"{table.path}, series {name}", one_value(rows, label, f"series {name}"), values.T))
+    return found
+
+
+def one_value(rows: Sequence[Row], column: str, what: str) -> str:
+    """What all ``rows`` have in ``column``. Raises InputError naming the row that has something else."""
+    first = rows[0].text(column)
+    if other := next((row for row in rows if row.text(column) != first), None):
+        raise InputError(
+            f'{other.path}, line {other.line}, column {column}: "{other.text(column)}", '
+            f'but {what} has "{first}" before; valid: one in all its rows'
+        )
+    return first
