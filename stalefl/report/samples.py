@@ -25,7 +25,7 @@ def are_images(spec: InputSpec) -> bool:
 def cell_size(sample: object, spec: InputSpec) -> tuple[float, float]:
     """Width and height of the place for one such sample, in inches."""
     if isinstance(sample, str):
-        return 2.4, 0.8
+        return 2.4, 0.7
     return (0.85, 0.96) if are_images(spec) else (1.5, 1.15)
 
 
@@ -42,7 +42,7 @@ def draw_text(axes: Axes, text: str) -> None:
     """As much of it as has room, in lines."""
     lines = textwrap.wrap(text, CHARACTERS, max_lines=LINES, placeholder=" …")
     axes.text(0.02, 0.97, "\n".join(lines), va="top", fontsize=6, parse_math=False, transform=axes.transAxes)
-    axes.set(xticks=[], yticks=[])
+    axes.axis("off")
 
 
 def draw_sample(axes: Axes, value: Array | str, spec: InputSpec) -> None:

@@ -50,15 +50,16 @@ def trained_tokenizer(texts: Iterable[str], options: TextOptions) -> Tokenizer:
     """A tokenizer whose vocabulary is the commonest tokens of ``texts``."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-    settings: dict[str, Any] = {"vocab_size": options.vocabulary_size, "special_tokens": SPECIAL, "show_progress": False}
-    if options.tokenizer == "words":
-        tokenizer, trainer = Tokenizer(models.WordLevel(unk_token="<unk>")), trainers.WordLevelTrainer(**settings)
-        tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    else:
-        tokenizer, trainer = Tokenizer(models.BPE(unk_token="<unk>")), trainers.BpeTrainer(**settings)
-        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    steps = [normalizers.NFKC(), *[normalizers.Lowercase()] * options.lowercase]
-    tokenizer.normalizer = normalizers.Sequence(steps)
+    settings: dict[str, Any] = {
+        "vocab_size": options.vocabulary_size,
+        "special_tokens": SPECIAL,
+        "show_progress": False,
+    }
+    whole = options.tokenizer == "words"
+    tokenizer = Tokenizer(models.WordLevel(unk_token="<unk>") if whole else models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace() if whole else pre_tokenizers.Metaspace()
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), *[normalizers.Lowercase()] * options.lowercase])
+    trainer = trainers.WordLevelTrainer(**settings) if whole else trainers.BpeTrainer(**settings)
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
 

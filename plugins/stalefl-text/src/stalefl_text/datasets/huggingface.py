@@ -16,6 +16,7 @@ from stalefl_text.datasets.texts import Labelled, text_dataset
 from stalefl_text.tokenise import TextOptions
 
 LABEL_NAMES = ("label", "labels")
+STRINGS = ("string", "large_string")
 
 
 class HuggingFaceTextOptions(TextOptions, HuggingFaceSource):
@@ -55,8 +56,8 @@ def _columns(rows: Any, options: HuggingFaceTextOptions, name: str) -> tuple[str
             raise InputError(f"{name}: no column {column!r}; columns are {list(features)}")
     named = [column for column, feature in features.items() if type(feature).__name__ == "ClassLabel"]
     label = options.label_column or next((c for c in [*named, *LABEL_NAMES] if c in features), "")
-    of_texts = [c for c, feature in features.items() if getattr(feature, "dtype", "") == "string" and c != label]
-    text = options.text_column or next(iter(of_texts), "")
+    strings = [column for column, feature in features.items() if getattr(feature, "dtype", "") in STRINGS]
+    text = options.text_column or next((c for c in strings if c != label), "")
     for key, found in (("text_column", text), ("label_column", label)):
         if not found:
             raise InputError(f"{name}: which column? Give the option {key}; columns are {list(features)}")
