@@ -55,15 +55,18 @@ class InputSpec:
 
     ``shape`` is the shape of one input without the batch dimension; ``value_range`` the least and greatest value an
     input can take as the model receives it (after normalisation), per channel (first dimension of ``shape``).
-    ``space`` says where inputs can be optimised: ``pixels`` and ``signal`` directly, ``embedding`` in the model's
-    embedding of token inputs.
+    ``space`` says where inputs can be optimised: ``pixels`` and ``signal`` directly. A data set of texts declares
+    ``tokens``: whole numbers [L], 0 for padding. Methods and attacks see the same samples in the space ``embedding``:
+    the vectors [L, D] that stand for them in the model's ``training.embedding.TokenEmbedding``.
     """
 
     shape: tuple[int, ...]
     classes: int
     value_range: tuple[tuple[float, ...], tuple[float, ...]]
-    space: Literal["pixels", "signal", "embedding"] = "pixels"
+    space: Literal["pixels", "signal", "tokens", "embedding"] = "pixels"
     class_names: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
+    """[V], what each token number stands for."""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from stalefl.simulation import engine
 from stalefl.simulation.oracle import Disparity
 from stalefl.simulation.staleness import Job, first_late_round, plan
 from stalefl.storage import save_weights
+from stalefl.training.embedding import optimised_spec, token_table
 from stalefl.training.evaluation import Evaluation, evaluate, mixture
 from stalefl.training.local_update import LocalTraining
 from stalefl.training.model import build_flat_model
@@ -73,7 +74,7 @@ def build_run(experiment: Experiment, context: DataContext) -> Run:
         model=model,
         method=method,
         data=data,
-        input_spec=dataset.spec,
+        input_spec=optimised_spec(dataset.spec, token_table(model, weights, buffers)),
         training=local_training(experiment.training),
         jobs=_plan(experiment, partition.clients, (), all_on_time=True) if method.without_staleness else late_jobs,
         seed=seed,

@@ -19,6 +19,7 @@ from stalefl.inversion.recovered import RecoveredData
 from stalefl.inversion.recovery import Recovery, RecoveryOptions, recover
 from stalefl.inversion.surface import LocalLoss, Plane, Surface, loss_surface
 from stalefl.observed import Observed
+from stalefl.privacy.tokens import texts
 from stalefl.registry import load_registry
 from stalefl.report.folders import SCHEMA
 from stalefl.report.inspection_folders import InversionFolder
@@ -26,6 +27,7 @@ from stalefl.report.inversion_plots import draw_inversion, draw_recovered
 from stalefl.seeds import named_generator
 from stalefl.simulation.oracle import Disparity, disparity
 from stalefl.storage import save_weights
+from stalefl.training.embedding import token_table
 from stalefl.training.value_range import bounds
 
 TICKS = tuple((i - 7) / 5 for i in range(15))
@@ -206,7 +208,9 @@ def write(inverted: Inverted, around: Mapping[str, Surface], folder: InversionFo
     if inverted.estimate is not None:
         save_weights(folder.estimate, view.model.layout.to_named(inverted.estimate))
     title = _title(inverted.observed)
-    draw_recovered(data.inputs, data.labels, view.input_spec, folder.samples, title)
+    table = token_table(view.model, inverted.observed.update.base_weights, view.buffers)
+    shown = data.inputs if table is None else texts(data.inputs, table, view.input_spec.tokens)
+    draw_recovered(shown, data.labels, view.input_spec, folder.samples, title)
     errors = {"D_rec": result["fit_error"], "noise": result["noise_error"]}
     draw_inversion(
         folder.figures,

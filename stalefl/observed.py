@@ -22,6 +22,7 @@ from stalefl.report.folders import ComparisonFolder, RunFolder
 from stalefl.seeds import named_generator
 from stalefl.simulation import engine
 from stalefl.simulation.oracle import disparity
+from stalefl.training.embedding import optimised_spec, token_table
 from stalefl.training.local_update import LocalTraining, local_update
 from stalefl.training.model import FlatModel, build_flat_model
 from stalefl.update_files import UpdateKind, load_client_data, load_parameters, load_update, looks_like_weights
@@ -217,7 +218,7 @@ def from_files(experiment: Experiment, files: UpdateFiles, context: DataContext)
         buffers=buffers,
         model=model,
         training=training,
-        input_spec=dataset.spec,
+        input_spec=optimised_spec(dataset.spec, token_table(model, base.flat, buffers)),
         generator=generator,
     )
     if client_data is not None:

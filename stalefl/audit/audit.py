@@ -19,11 +19,13 @@ from stalefl.processes import Stop, fitting_jobs, run_all
 from stalefl.registry import load_registry
 from stalefl.report.inspection_folders import AuditFolder
 from stalefl.storage import load_tree, save_tree
+from stalefl.training.embedding import with_vectors
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What is audited. ``truths`` has one entry per case, None where nobody knows the samples."""
+    """What is audited; ``dataset`` has tokens as their vectors. ``truths`` has one entry per case, None where nobody
+    knows the samples."""
 
     experiment: Experiment
     dataset: Dataset
@@ -78,6 +80,7 @@ def _audit(
     folder: AuditFolder,
 ) -> Audit:
     plan, bench = Plan.of(experiment.audit), Bench.build(experiment, dataset.spec, cases)
+    dataset = with_vectors(dataset, bench.table)
     cells = list(plan.cells(bench.exposure(0, Defence())))
     if all(unfit for _, _, unfit in cells):
         reasons = "; ".join(sorted({f"{attack}: {unfit}" for attack, _, unfit in cells}))

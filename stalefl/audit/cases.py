@@ -18,6 +18,7 @@ from stalefl.observed import Observed
 from stalefl.privacy.defences import Defence
 from stalefl.registry import load_registry
 from stalefl.seeds import named_generator
+from stalefl.training.embedding import as_vectors, optimised_spec, token_table
 from stalefl.training.local_update import LocalTraining
 from stalefl.training.model import FlatModel, build_flat_model
 
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Truth:
-    """The samples a client trained on: ``inputs`` [N, *shape] and ``targets`` [N]."""
+    """The samples a client trained on: ``inputs`` [N, *shape], tokens as their vectors, and ``targets`` [N]."""
 
     inputs: Tensor
     targets: Tensor
@@ -65,7 +66,11 @@ class Case:
 
 def truth_of(observed: Observed) -> Truth | None:
     """None where nobody knows what the client trained on."""
-    return None if observed.client_data is None else Truth(*observed.client_data)
+    if observed.client_data is None:
+        return None
+    inputs, targets = observed.client_data
+    table = token_table(observed.view.model, observed.update.base_weights, observed.view.buffers)
+    return Truth(as_vectors(inputs, table), targets)
 
 
 @dataclass(frozen=True)
@@ -75,8 +80,11 @@ class Bench:
     model: FlatModel
     training: LocalTraining
     spec: InputSpec
+    """Of what attacks recover; see ``optimised_spec``."""
     cases: Sequence[Case]
     seed: int
+    table: Tensor | None = None
+    """[V, D], the vectors that stand for tokens in the space of ``spec``."""
 
     @classmethod
     def build(cls, experiment: Experiment, spec: InputSpec, cases: Sequence[Case]) -> Bench:
@@ -84,7 +92,9 @@ class Bench:
         seed, device = experiment.run.seed, resolve_device(experiment.run.device)
         # Its initial weights are not used, whatever they are: a case has its own.
         model, _, _ = build_flat_model(plugin, spec, named_generator(seed, "initial-weights"), device)
-        return cls(model, local_training(experiment.training), spec, cases, seed)
+        first = cases[0]
+        table = token_table(model, first.base_weights, first.buffers)
+        return cls(model, local_training(experiment.training), optimised_spec(spec, table), cases, seed, table)
 
     def exposure(self, case: int, defence: Defence, generator: torch.Generator | None = None) -> Exposure:
         """What an attacker sees of a case under a defence. The defence's draws are the same for every attack."""

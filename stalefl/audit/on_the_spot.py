@@ -13,6 +13,7 @@ from stalefl.experiment import local_training
 from stalefl.observed import Observed
 from stalefl.registry import load_registry
 from stalefl.seeds import named_generator, named_rng
+from stalefl.training.embedding import optimised_spec, token_table
 from stalefl.training.local_update import local_update
 from stalefl.training.model import build_flat_model
 from stalefl.update_files import load_parameters
@@ -38,9 +39,8 @@ def made_of_samples(experiment: Experiment, dataset: Dataset, weights: Path | No
     base = load_parameters(weights, model) if weights else None
     start, buffers = (base.flat, {**buffers, **base.buffers}) if base else (initial, buffers)
     order = named_rng(seed, "audit-samples").permutation(there)[:wanted].reshape(audit.cases, audit.samples)
-    view = ServerView(
-        0, start, buffers, model, local_training(experiment.training), dataset.spec, named_generator(seed, "")
-    )
+    spec = optimised_spec(dataset.spec, token_table(model, start, buffers))
+    view = ServerView(0, start, buffers, model, local_training(experiment.training), spec, named_generator(seed, ""))
     return [_made(experiment, dataset, view, indices.tolist(), case) for case, indices in enumerate(order)]
 
 

@@ -104,6 +104,7 @@ def _instruments(audit: Audit, networks: Networks, on_share: Callable[[float], N
         classifier=classifier,
         lpips=perceptual_distance(spec, classifier, networks.lpips_weights, networks.download),
         fid=frechet_distance(spec, classifier, networks.inception_weights, networks.download),
+        embedding=audit.bench.table,
         common_share=common_share(dataset.train.targets),
     )
 

@@ -11,11 +11,13 @@ from stalefl.audit.audit import Audit
 from stalefl.audit.outcome import KeptCase, Outcome
 from stalefl.audit.references import noise
 from stalefl.privacy.metrics import METRICS
+from stalefl.privacy.tokens import texts
 from stalefl.report.audit_plots import MOST_ROWS, draw_audit
 from stalefl.report.audit_tables import Row, columns, heading, rows, shown
 from stalefl.report.page import embedded, write_page
 from stalefl.report.words import guarantee_in_words, program_in_words
 
+NOTED = {"pixels": "; dB: PSNR", "signal": "; dB: PSNR", "embedding": "; %: tokens anywhere"}
 STYLES = {
     "readable": "readable",
     "traces": "traces",
@@ -30,7 +32,7 @@ def draw_pictures(audit: Audit, outcome: Outcome) -> list[str]:
     """One picture per attack that recovers inputs, in the audit's folder; the attacks that have one."""
     shown = _shown(audit)
     for attack, by_defence in outcome.recovered.items():
-        columns: dict[str, list[Tensor | None]] = {}
+        columns: dict[str, Sequence[Tensor | str | None]] = {}
         notes: dict[str, list[str]] = {}
         if shown:
             columns["true"] = [_true(audit, case, sample) for case, sample in shown]
@@ -38,9 +40,18 @@ def draw_pictures(audit: Audit, outcome: Outcome) -> list[str]:
             columns[defence], notes[defence] = _recovered(kept, shown)
         if shown:
             columns["noise"] = [_noise(audit, case, sample) for case, sample in shown]
-        what = f"what {attack} recovers, by defence" + ("; dB: PSNR" if any(map(any, notes.values())) else "")
+        what = f"what {attack} recovers, by defence" + NOTED[audit.dataset.spec.space] * any(map(any, notes.values()))
+        columns = {name: _readable(audit, samples) for name, samples in columns.items()}
         draw_audit(columns, notes, audit.dataset.spec, audit.folder.picture(attack), what)
     return list(outcome.recovered)
+
+
+def _readable(audit: Audit, samples: Sequence[Tensor | str | None]) -> Sequence[Tensor | str | None]:
+    """Samples as they are drawn: embeddings as texts."""
+    table, words = audit.bench.table, audit.dataset.spec.tokens
+    if table is None:
+        return samples
+    return [texts(sample[None], table, words)[0] if isinstance(sample, Tensor) else sample for sample in samples]
 
 
 def _shown(audit: Audit) -> list[tuple[int, int]]:
@@ -70,7 +81,7 @@ def _noise(audit: Audit, case: int, sample: int) -> Tensor | None:
 def _recovered(
     kept: Sequence[KeptCase | None], shown: Sequence[tuple[int, int]]
 ) -> tuple[list[Tensor | None], list[str]]:
-    """What stands for the samples shown, and its PSNR; without a truth the first samples recovered."""
+    """What stands for the samples shown, and how good it is; without a truth the first samples recovered."""
     if not shown:
         found = [case.found.inputs for case in kept if case is not None and case.found.inputs is not None]
         return [*found[0][:MOST_ROWS]], []
@@ -85,8 +96,11 @@ def _pair(case: KeptCase | None, sample: int) -> tuple[Tensor | None, str]:
     places = (figures.matching.true == sample).nonzero().flatten().tolist()
     if not places:
         return None, ""
-    psnr = figures.per_pair.get("psnr")
-    return figures.recovered[places[0]], "" if psnr is None else f"{float(psnr[places[0]]):.1f} dB"
+    psnr, recall = (figures.per_pair.get(name) for name in ("psnr", "token_recall"))
+    note = f"{float(psnr[places[0]]):.1f} dB" if psnr is not None else ""
+    if recall is not None:
+        note = f"{float(recall[places[0]]):.0%}"
+    return figures.recovered[places[0]], note
 
 
 def write_audit_page(audit: Audit, result: Mapping[str, Any], pictures: Sequence[str]) -> None:

@@ -28,7 +28,7 @@ def adapted(dataset: Dataset, spec: InputSpec, like: str) -> Dataset:
             f"{dataset.name} has {found.classes} classes, {like} has {spec.classes}; valid: as many, meaning the same"
         )
     images = found.space == spec.space == "pixels" and len(found.shape) == len(spec.shape) == 3
-    if not images and (found.space, found.shape, found.value_range) != (spec.space, spec.shape, spec.value_range):
+    if not images and _kind(found) != _kind(spec):
         raise InputError(f"inputs of {dataset.name} do not fit {like}; valid: images, or the same shape and range")
     if images and found.shape[0] != spec.shape[0] and {found.shape[0], spec.shape[0]} != {1, 3}:
         raise InputError(
@@ -76,6 +76,11 @@ def resized(images: Tensor, size: tuple[int, ...]) -> Tensor:
     if tuple(images.shape[2:]) == tuple(size):
         return images
     return interpolate(images, size=tuple(size), mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
+
+
+def _kind(spec: InputSpec) -> tuple[object, ...]:
+    """What two data sets have in common whose inputs mean the same: of tokens also what they stand for."""
+    return spec.space, spec.shape, spec.value_range, spec.tokens
 
 
 def _range(spec: InputSpec, like: Tensor) -> tuple[Tensor, Tensor]:

@@ -29,6 +29,7 @@ from stalefl.training.model import FlatModel, build_flat_model
 CHUNK = 10_000
 """Training samples held as float32 at a time; momentum starts anew with each chunk."""
 BATCH = 500
+FIRST = 8
 FORMAT = 1
 """Part of the name of a cached file; another one where training or its file changes."""
 LEAST_SIDE = 16
@@ -164,12 +165,14 @@ def _train(start: Parts, split: Split, settings: ClassifierSettings, on_progress
 
 
 def _key(dataset: Dataset, settings: ClassifierSettings) -> str:
-    """What the trained weights depend on: the data set by its name, labels and input spec, and the settings."""
+    """What the trained weights depend on: the data set by its name, labels, input spec and first inputs (those of texts
+    hang on the audited model), and the settings."""
     digest = hashlib.blake2b(digest_size=12)
     for part in (FORMAT, dataset.name, dataset.spec, settings):
         digest.update(f"{part!r}\n".encode())
     for split in (dataset.train, dataset.test):
         digest.update(split.targets.cpu().numpy().tobytes())
+        digest.update(split.take(range(min(FIRST, len(split))))[0].cpu().numpy().tobytes())
     return digest.hexdigest()
 
 

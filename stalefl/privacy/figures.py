@@ -15,7 +15,7 @@ from stalefl.privacy.images import finite, mse, psnr, relative_rmse, ssim, to_un
 from stalefl.privacy.label_hits import guessed_hits, label_counts, label_hits
 from stalefl.privacy.matching import Matching, match, squared_errors
 from stalefl.privacy.metrics import DIRECT
-from stalefl.privacy.tokens import token_accuracy
+from stalefl.privacy.tokens import token_accuracy, token_recall
 
 
 class Instrument(NamedTuple):
@@ -116,7 +116,9 @@ def _per_pair(recovered: Tensor, true: Tensor, targets: Tensor | None, instrumen
     if instruments.lpips and spec.space == "pixels":
         found["lpips"] = instruments.lpips.measure(recovered, true).double()
     if instruments.embedding is not None and spec.space == "embedding":
-        found["token_accuracy"] = token_accuracy(recovered, true, instruments.embedding.to(recovered.device))
+        table = instruments.embedding.to(recovered)
+        found["token_accuracy"] = token_accuracy(recovered, true, table)
+        found["token_recall"] = token_recall(recovered, true, table)
     if instruments.classifier and targets is not None:
         for name, samples in (("classifier_accuracy", recovered), ("classifier_accuracy_true", true)):
             found[name] = (instruments.classifier.predict(samples) == targets).double()

@@ -132,6 +132,12 @@ def start_inputs(exposure: Exposure, noise: float) -> Tensor:
     return UnitRange.of(spec, device).to_unit(drawn.to(device))
 
 
+def has_neighbours(spec: InputSpec) -> bool:
+    """Whether values beside each other are alike, as those of pictures and signals are; those of a word's vector are
+    in no order."""
+    return spec.space != "embedding"
+
+
 def total_variation(inputs: Tensor, smoothing: float = 1e-6) -> Tensor:
     """The mean absolute difference of neighbours in inputs [M, C, ...], summed over the directions after C.
 

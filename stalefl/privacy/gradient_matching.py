@@ -17,8 +17,8 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from stalefl.contracts import Exposure, Leak, Options
-from stalefl.privacy.gradient import Entries, SentGradient, UnitRange, start_inputs, total_variation
+from stalefl.contracts import Exposure, InputSpec, Leak, Options
+from stalefl.privacy.gradient import Entries, SentGradient, UnitRange, has_neighbours, start_inputs, total_variation
 from stalefl.privacy.lbfgs import minimise
 
 FADING = 0.1
@@ -38,9 +38,10 @@ class MatchingOptions(Options):
     box: bool = Field(True, description="keep inputs within the value range during the search, not only at its end")
     entries: Entries = Field("sent", description="compare the entries that were sent, or all, with 0 for the others")
 
-    def weights(self) -> list[float]:
-        """Of the total variation, by stage."""
-        return [self.tv * FADING**stage for stage in range(self.stages)] if self.tv else [0.0]
+    def weights(self, spec: InputSpec) -> list[float]:
+        """Of the total variation, by stage; one stage without it where there are no neighbours."""
+        smooth = self.tv > 0 and has_neighbours(spec)
+        return [self.tv * FADING**stage for stage in range(self.stages)] if smooth else [0.0]
 
 
 def match_gradient(
@@ -73,12 +74,13 @@ def match(
     The search goes on from ``start``, if that is given, which must have as many samples; the stages that would rather
     smooth it than explain more are then left out."""
     problem = Problem.of(observed, exposure, labels)
-    weights, found = options.weights(), Found(problem.start(exposure, options.start_noise, start), math.inf)
+    all_weights = weights = options.weights(exposure.input_spec)
+    found = Found(problem.start(exposure, options.start_noise, start), math.inf)
     share, iterations = -(-options.iterations // len(weights)), 0
     if start is not None:
         found = Found(found.point, problem.value(found.point))
         weights = [weight for weight in weights if weight * problem.roughness(found.point) <= found.distance]
-    for number, weight in enumerate(weights or options.weights()[-1:]):
+    for number, weight in enumerate(weights or all_weights[-1:]):
 
         def tell(done: int, number: int = number) -> None:
             on_progress((number + done / share) / max(len(weights), 1))

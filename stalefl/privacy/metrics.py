@@ -92,7 +92,15 @@ _METRICS = (
         "tokens",
         True,
         "share",
-        "share of tokens whose nearest embedding is the true one",
+        "share of tokens, padding aside, whose nearest embedding is the true one",
+        ("embedding",),
+    ),
+    Metric(
+        "token_recall",
+        "tokens anywhere",
+        True,
+        "share",
+        "share of a text's tokens that were recovered at whatever place, padding aside",
         ("embedding",),
     ),
     Metric(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+
+from stalefl.training.embedding import PADDING
 
 
 def nearest_tokens(embedded: Tensor, table: Tensor) -> Tensor:
@@ -14,6 +18,26 @@ def nearest_tokens(embedded: Tensor, table: Tensor) -> Tensor:
 
 
 def token_accuracy(recovered: Tensor, true: Tensor, table: Tensor) -> Tensor:
-    """The share [n] of places whose token is the true one; both [n, ..., D]."""
-    same = nearest_tokens(recovered, table) == nearest_tokens(true, table)
-    return same.reshape(len(same), -1).double().mean(dim=1) if len(same) else torch.zeros(0, dtype=torch.float64)
+    """The share [n] of places whose token is the true one, padding aside; both [n, L, D]. NaN for a text of none."""
+    found, wanted = nearest_tokens(recovered, table), nearest_tokens(true, table)
+    counts = wanted != PADDING
+    return ((found == wanted) & counts).sum(dim=1).double() / counts.sum(dim=1)
+
+
+def token_recall(recovered: Tensor, true: Tensor, table: Tensor) -> Tensor:
+    """The share [n] of a text's tokens, padding aside, that were recovered at whatever place, each as often as it is
+    there; both [n, L, D]. NaN for a text of none."""
+    found, wanted = (_counts(nearest_tokens(embedded, table), len(table)) for embedded in (recovered, true))
+    return torch.minimum(found, wanted).sum(dim=1).double() / wanted.sum(dim=1)
+
+
+def _counts(tokens: Tensor, size: int) -> Tensor:
+    """How often each token but padding is in each text of ``tokens`` [n, L]; int64 [n, V - 1]."""
+    counts = tokens.new_zeros(len(tokens), size).scatter_add_(1, tokens, torch.ones_like(tokens))
+    return counts[:, PADDING + 1 :]
+
+
+def texts(embedded: Tensor, table: Tensor, tokens: Sequence[str]) -> list[str]:
+    """What vectors [n, L, D] say in the words ``tokens`` [V], padding left out."""
+    rows = nearest_tokens(embedded, table.to(embedded)).tolist()
+    return [" ".join(tokens[token] for token in row if token != PADDING) for row in rows]

@@ -12,26 +12,27 @@ from torch import Tensor
 
 from stalefl.contracts import InputSpec
 from stalefl.report.plots import STYLE, save_figure
-from stalefl.report.samples import are_images, draw_sample, drawable
+from stalefl.report.samples import are_images, cell_size, draw_sample, drawable
 
 MOST_ROWS = 8
 LONGEST_HEADING = 16
 
 
 def draw_audit(
-    columns: Mapping[str, Sequence[Tensor | None]],
+    columns: Mapping[str, Sequence[Tensor | str | None]],
     notes: Mapping[str, Sequence[str]],
     spec: InputSpec,
     path: Path | str,
     title: str = "",
 ) -> None:
-    """One row per sample [*shape], one column per heading; None leaves a place empty. ``notes`` are written above the
-    samples of a column. Raises InputError if ``path`` cannot be written.
+    """One row per sample, [*shape] or a text, one column per heading; None leaves a place empty. ``notes`` are written
+    above the samples of a column. Raises InputError if ``path`` cannot be written.
     """
     rows = min(max(map(len, columns.values())), MOST_ROWS)
     headings = [_wrapped(name) for name in columns]
     lines = max(heading.count("\n") for heading in headings) + 1
-    width, height = (0.95, 1.05) if are_images(spec) else (1.6, 1.2)
+    there = [sample for samples in columns.values() for sample in samples if sample is not None]
+    width, height = (side + 0.1 for side in cell_size(next(iter(there), None), spec))
     head, title_height = 0.14 * lines + 0.2, 0.3 if title else 0.05
     size = (max(width * len(columns), 3.6), height * rows + head + title_height)
     with rc_context({**STYLE, "axes.grid": False}):
@@ -49,13 +50,13 @@ def draw_audit(
         save_figure(figure, path)
 
 
-def _draw_column(places: Any, samples: Sequence[Tensor | None], notes: Sequence[str], spec: InputSpec) -> None:
+def _draw_column(places: Any, samples: Sequence[Tensor | str | None], notes: Sequence[str], spec: InputSpec) -> None:
     for row, axes in enumerate(places):
         sample = samples[row] if row < len(samples) else None
         if sample is None:
             axes.axis("off")
             continue
-        draw_sample(axes, drawable(sample[None], spec)[0], spec)
+        draw_sample(axes, drawable(sample[None], spec)[0] if isinstance(sample, Tensor) else sample, spec)
         axes.set(xticks=[], yticks=[])
         if row < len(notes):
             axes.set_title(notes[row], fontsize=6, pad=1.5)

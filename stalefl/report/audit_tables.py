@@ -19,6 +19,7 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "lpips": ("LPIPS", ".2f"),
     "fid": ("FID", ".3g"),
     "token_accuracy": ("tokens", ".0%"),
+    "token_recall": ("anywhere", ".0%"),
     "classifier_accuracy": ("recog-\nnised", ".0%"),
     "label_accuracy": ("labels\ntold", ".0%"),
 }

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from stalefl.contracts import InputSpec
 from stalefl.report.plots import BLUE, ORANGE, STYLE, VERMILLION, Array, save_figure
-from stalefl.report.samples import are_images, draw_sample, drawable
+from stalefl.report.samples import are_images, cell_size, draw_sample, drawable
 
-MOST_SAMPLES = 64
+MOST_SAMPLES, MOST_TEXT_COLUMNS = 64, 4
 MOST_NAMED_CLASSES = 20
 LONGEST_NAME = 12
 LEVELS, MOST_DECADES = 16, 3
@@ -39,23 +39,26 @@ class SurfaceLike(Protocol):
     def descent(self) -> tuple[float, float]: ...
 
 
-def draw_recovered(inputs: Tensor, labels: Tensor, spec: InputSpec, path: Path | str, title: str = "") -> None:
-    """The first samples of D_rec, inputs [M, *shape] with labels [M, K]; above each its class and how sure that is.
+def draw_recovered(
+    inputs: Tensor | Sequence[str], labels: Tensor, spec: InputSpec, path: Path | str, title: str = ""
+) -> None:
+    """The first samples of D_rec, inputs [M, *shape] or M texts, with labels [M, K]; above each its class and how sure
+    that is.
 
-    Pixels are drawn as images on the scale of the value range, all else as curves. Raises InputError if ``path``
-    cannot be written.
+    Pixels are drawn as images on the scale of the value range, texts as such, all else as curves. Raises InputError if
+    ``path`` cannot be written.
     """
-    shown = min(len(inputs), MOST_SAMPLES)
-    columns = math.ceil(math.sqrt(shown))
+    shown, texts = min(len(inputs), MOST_SAMPLES), not isinstance(inputs, Tensor)
+    columns = min(math.ceil(math.sqrt(shown)), MOST_TEXT_COLUMNS if texts else MOST_SAMPLES)
     rows = math.ceil(shown / columns)
     images = are_images(spec)
-    values = drawable(inputs[:shown], spec)
+    values = drawable(inputs[:shown], spec) if isinstance(inputs, Tensor) else inputs
     names = _names(spec.class_names, labels.shape[1])
     count = f"{shown} of {len(inputs)}" if shown < len(inputs) else str(shown)
     with rc_context({**STYLE, "axes.grid": False}):
         figure = Figure()
         grid = figure.subplots(rows, columns, squeeze=False, sharex=not images, sharey=not images).ravel()
-        _make_room(figure, rows, columns, images)
+        _make_room(figure, rows, columns, cell_size(values[0], spec), bare=images or texts)
         for axes, value, label in zip(grid, values, labels[:shown].cpu(), strict=False):
             chosen = int(label.argmax())
             axes.set_title(f"{names[chosen]}: {_how_sure(float(label[chosen]))}", fontsize=7, pad=2)
@@ -66,10 +69,10 @@ def draw_recovered(inputs: Tensor, labels: Tensor, spec: InputSpec, path: Path |
         save_figure(figure, path)
 
 
-def _make_room(figure: Figure, rows: int, columns: int, images: bool) -> None:
-    """By hand: a constrained layout takes seconds for so many small axes."""
-    cell_width, cell_height = (0.85, 0.96) if images else (1.5, 1.15)
-    left, foot, heading = (0.08, 0.08, 0.55) if images else (0.4, 0.25, 0.55)
+def _make_room(figure: Figure, rows: int, columns: int, cell: tuple[float, float], bare: bool) -> None:
+    """By hand: a constrained layout takes seconds for so many small axes. ``bare`` ones have no ticks."""
+    cell_width, cell_height = cell
+    left, foot, heading = (0.08, 0.08, 0.55) if bare else (0.4, 0.25, 0.55)
     width, height = max(columns * cell_width + left, 3.4), rows * cell_height + foot + heading
     figure.set_size_inches(width, height)
     figure.subplots_adjust(left / width, foot / height, 1 - 0.08 / width, 1 - heading / height, hspace=0.3)

@@ -1,6 +1,10 @@
-"""One sample in a small picture: pixels as an image on the scale of the value range, all else as curves."""
+"""One sample in a small picture: pixels as an image on the scale of the value range, a text as its words, all else as
+curves.
+"""
 
 from __future__ import annotations
+
+import textwrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,10 +13,20 @@ from torch import Tensor
 from stalefl.contracts import InputSpec
 from stalefl.report.plots import Array
 
+CHARACTERS, LINES = 44, 5
+"""Of a text, in the place that ``cell_size`` gives it."""
+
 
 def are_images(spec: InputSpec) -> bool:
     """Whether samples are drawn as images."""
     return spec.space == "pixels" and len(spec.shape) == 3
+
+
+def cell_size(sample: object, spec: InputSpec) -> tuple[float, float]:
+    """Width and height of the place for one such sample, in inches."""
+    if isinstance(sample, str):
+        return 2.4, 0.7
+    return (0.85, 0.96) if are_images(spec) else (1.5, 1.15)
 
 
 def drawable(inputs: Tensor, spec: InputSpec) -> Array:
@@ -24,8 +38,18 @@ def drawable(inputs: Tensor, spec: InputSpec) -> Array:
     return np.clip((values - low) / (high - low), 0, 1)
 
 
-def draw_sample(axes: Axes, value: Array, spec: InputSpec) -> None:
-    """A drawable sample: an image [C, H, W], [L] as one curve, or [..., L] as one for each row."""
+def draw_text(axes: Axes, text: str) -> None:
+    """As much of it as has room, in lines."""
+    lines = textwrap.wrap(text, CHARACTERS, max_lines=LINES, placeholder=" …")
+    axes.text(0.02, 0.97, "\n".join(lines), va="top", fontsize=6, parse_math=False, transform=axes.transAxes)
+    axes.axis("off")
+
+
+def draw_sample(axes: Axes, value: Array | str, spec: InputSpec) -> None:
+    """A drawable sample: a text, an image [C, H, W], [L] as one curve, or [..., L] as one for each row."""
+    if isinstance(value, str):
+        draw_text(axes, value)
+        return
     if not are_images(spec):
         for row in value.reshape(-1, value.shape[-1]):
             axes.plot(row, linewidth=0.9)

@@ -78,7 +78,8 @@ def server_round(
 
 
 def average_buffers(updates: Sequence[ClientUpdate], current: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Batch-norm statistics: the mean over updates by sample count; counters take the greatest value."""
+    """Batch-norm statistics: the mean over updates by sample count; counters take the greatest value. What no client
+    changed (an embedding that is not trained) stays as it is, bit for bit."""
     total = sum(u.samples for u in updates)
     if not total or not current:
         return dict(current)
@@ -87,7 +88,7 @@ def average_buffers(updates: Sequence[ClientUpdate], current: Mapping[str, Tenso
         stack = torch.stack([u.buffers[name] for u in updates])
         if value.is_floating_point():
             shares = torch.tensor([u.samples / total for u in updates]).to(stack)
-            averaged[name] = torch.tensordot(shares, stack, dims=1)
+            averaged[name] = value + torch.tensordot(shares, stack - value, dims=1)
         else:
             averaged[name] = stack.amax(dim=0)
     return averaged

@@ -55,7 +55,7 @@ def example_inputs(spec: InputSpec = EXAMPLE_SPEC, count: int = 6, seed: int = 0
     channels = (-1, *[1] * (len(spec.shape) - 1))
     low, high = (torch.tensor(bound).view(channels) for bound in spec.value_range)
     inputs = low + (high - low) * torch.rand(count, *spec.shape, generator=named_generator(seed, "test-inputs"))
-    return inputs.round() if spec.space == "embedding" else inputs
+    return inputs.round() if spec.space == "tokens" else inputs
 
 
 def example_samples(count: int = 6, seed: int = 0) -> tuple[Tensor, Tensor]:

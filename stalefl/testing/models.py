@@ -19,6 +19,7 @@ from stalefl.testing.plugins import check_description, check_options_are_validat
 from stalefl.testing.trial import described
 from stalefl.testing.watching import global_draws, same
 from stalefl.training.dropout import SeededDropout, dropout_draws_from
+from stalefl.training.embedding import as_vectors, token_table
 from stalefl.training.local_update import LocalTraining, local_update
 from stalefl.training.model import build_flat_model
 
@@ -124,12 +125,11 @@ def check_training_draws_from_its_generator(
 def check_training_is_differentiable(
     cls: type[ModelPlugin], options: Mapping[str, Any] | None = None, spec: InputSpec | None = None
 ) -> str:
-    """An update can be differentiated with respect to the inputs, through two steps of local training, as the inversion
-    does; every parameter takes part."""
+    """An update can be differentiated with respect to the inputs, tokens as their vectors, through two steps of local
+    training, as the inversion does; every parameter takes part."""
     (model, weights, buffers), spec = _example(cls, options, spec)
-    if spec.space == "embedding":
-        return "not checked: inputs are tokens, in which nothing is differentiated"
-    inputs, targets = example_inputs(spec, SAMPLES).requires_grad_(), torch.arange(SAMPLES) % spec.classes
+    inputs = as_vectors(example_inputs(spec, SAMPLES), token_table(model, weights, buffers))
+    inputs, targets = inputs.detach().requires_grad_(), torch.arange(SAMPLES) % spec.classes
     training = LocalTraining(local_epochs=2, lr=0.05)
     delta = local_update(model, weights, buffers, inputs, targets, training, create_graph=True).delta
     (gradient,) = torch.autograd.grad(delta.square().sum(), inputs)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from stalefl.contracts import InputSpec, ModelPlugin
+from stalefl.contracts import InputError, InputSpec, ModelPlugin
+from stalefl.training.embedding import table_name
 from stalefl.training.layout import ParameterLayout
 
 
@@ -50,11 +51,14 @@ def build_flat_model(
     """The model of a plugin, its initial weights [P] and its initial buffers.
 
     Modules draw their initial values from torch's default CPU generator, so that generator is put into
-    ``generator``'s state for the while and then back: the global state neither matters nor changes.
+    ``generator``'s state for the while and then back: the global state neither matters nor changes. Raises InputError
+    for a model of token inputs that has no embedding.
     """
     with torch.random.fork_rng(devices=[]):
         torch.random.set_rng_state(generator.get_state())
         module = plugin.build(spec)
+    if spec.space == "tokens" and not table_name(module):
+        raise InputError("the data set's inputs are tokens, which this model cannot embed; valid: a model of texts")
     device = torch.device(device)
     layout = ParameterLayout.of(module)
     weights = layout.join([p.detach() for p in module.parameters()]).to(device)

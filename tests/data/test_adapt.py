@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -57,6 +59,15 @@ def test_other_inputs_are_taken_as_they_are_if_they_fit() -> None:
     assert torch.equal(inputs_of(adapted(dataset, signal, "other")), torch.ones(2, 4))
     with pytest.raises(InputError, match="inputs of signal do not fit grey"):
         adapted(dataset, GREY, "grey")
+
+
+def test_tokens_must_stand_for_the_same() -> None:
+    spec = InputSpec((2,), 2, ((0.0,) * 2, (2.0,) * 2), "tokens", tokens=("<pad>", "who", "why"))
+    split = Split(torch.tensor([[1, 2], [2, 0]]), torch.tensor([0, 1]), lambda raw: raw.float())
+    dataset = Dataset("texts", split, split, spec)
+    assert inputs_of(adapted(dataset, spec, "other")).tolist() == [[1, 2], [2, 0]]
+    with pytest.raises(InputError, match="inputs of texts do not fit other"):
+        adapted(dataset, replace(spec, tokens=("<pad>", "qui", "que")), "other")
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,9 @@ def test_other_data_or_settings_have_files_of_their_own(tmp_path: Path) -> None:
     trained_classifier(replace(original, train=halves(98)), SETTINGS, tmp_path)
     trained_classifier(replace(original, spec=replace(SPEC, value_range=((0.0,), (1.0,)))), SETTINGS, tmp_path)
     assert len(os.listdir(tmp_path)) == 5
+    inverted = replace(original.train, to_model=lambda raw: -original.train.to_model(raw))
+    trained_classifier(replace(original, train=inverted), SETTINGS, tmp_path)
+    assert len(os.listdir(tmp_path)) == 6
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[:-20], lambda b: b"", lambda b: b[:-1] + bytes([b[-1] ^ 1])])

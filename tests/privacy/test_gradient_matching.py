@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from stalefl.privacy.gradient_matching import MatchingOptions, match_gradient
 from tests.builtins.attacks.exposures import exposure
+from tests.fixtures import SPEC
 
 QUICK = MatchingOptions(iterations=350)
 
@@ -13,8 +16,12 @@ def matched(options: MatchingOptions = QUICK, **of: object):
 
 
 def test_the_total_variation_fades() -> None:
-    assert MatchingOptions(tv=1.0, stages=3).weights() == pytest.approx([1.0, 0.1, 0.01])
-    assert MatchingOptions(tv=0.0, stages=3).weights() == [0.0]
+    assert MatchingOptions(tv=1.0, stages=3).weights(SPEC) == pytest.approx([1.0, 0.1, 0.01])
+    assert MatchingOptions(tv=0.0, stages=3).weights(SPEC) == [0.0]
+
+
+def test_the_numbers_of_a_words_vector_are_not_smoothed() -> None:
+    assert MatchingOptions(tv=1.0, stages=3).weights(replace(SPEC, space="embedding")) == [0.0]
 
 
 def test_the_search_stops_at_what_rounding_leaves() -> None:

@@ -42,6 +42,14 @@ def test_three_channels_are_colours(tmp_path: Path) -> None:
     assert share(tmp_path / "red.png", (255, 0, 0)) > 0.2
 
 
+def test_texts_are_written(tmp_path: Path) -> None:
+    spec = InputSpec((3, 2), 3, ((-1.0,) * 3, (1.0,) * 3), space="embedding")
+    for name, text in (("empty", ""), ("words", "what is a fear of $hadows ?")):
+        draw_recovered([text] * 5, torch.eye(3)[[0, 1, 2, 0, 1]], spec, tmp_path / f"{name}.png")
+    assert pixels(tmp_path / "empty.png").shape == pixels(tmp_path / "words.png").shape
+    assert pixels(tmp_path / "words.png").mean() < pixels(tmp_path / "empty.png").mean()
+
+
 def test_at_most_64_samples_are_drawn(tmp_path: Path) -> None:
     def draw(count: int) -> np.ndarray[Any, Any]:
         path = tmp_path / f"{count}.png"

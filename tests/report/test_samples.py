@@ -47,3 +47,11 @@ def test_a_signal_has_one_curve_per_row() -> None:
     axes = Figure().subplots()
     draw_sample(axes, np.arange(10.0).reshape(2, 5), SIGNAL)
     assert [list(np.asarray(line.get_ydata())) for line in axes.get_lines()] == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
+
+
+def test_a_text_is_written_in_lines_as_it_stands() -> None:
+    axes = Figure().subplots()
+    draw_sample(axes, "what costs $5 and $6 " * 3, replace(SIGNAL, space="embedding"))
+    (text,) = axes.texts
+    assert text.get_text() == "what costs $5 and $6 what costs $5 and $6\nwhat costs $5 and $6"
+    assert not text.get_parse_math(), "dollars are no formula"

@@ -165,6 +165,12 @@ def test_buffers_are_averaged_by_samples_and_counters_take_the_greatest() -> Non
     assert averaged["count"].dtype == torch.int64
 
 
+def test_rounding_does_not_move_what_no_client_changed() -> None:
+    buffers = {"table": torch.rand(40)}
+    updates = [update([0.0], samples=samples, buffers=buffers) for samples in (3, 7, 11)]
+    assert torch.equal(average_buffers(updates, buffers)["table"], buffers["table"])
+
+
 def test_without_updates_buffers_stay() -> None:
     current = {"mean": torch.tensor([9.0])}
     assert average_buffers([], current) == current

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from stalefl.contracts import Attack, Exposure, Leak, Options
 from stalefl.inversion.fit import Moments
-from stalefl.privacy.gradient import Entries, SentGradient, UnitRange, start_inputs, total_variation
+from stalefl.privacy.gradient import Entries, SentGradient, UnitRange, has_neighbours, start_inputs, total_variation
 from stalefl.privacy.label_shares import known_labels
 
 EVERY = 50
@@ -60,6 +60,7 @@ class InvertingGradients(Attack):
         options, sent = self.options, SentGradient.of(exposure, self.options.entries)
         unit_range = UnitRange.of(exposure.input_spec, exposure.model.device)
         unit = start_inputs(exposure, options.start_noise)
+        tv = options.tv if has_neighbours(exposure.input_spec) else 0.0
         known = known_labels(exposure) if options.labels == "inferred" else None
         drawn = torch.randn(exposure.samples, exposure.input_spec.classes, generator=exposure.generator)
         logits = options.start_noise * drawn.to(unit)
@@ -72,7 +73,7 @@ class InvertingGradients(Attack):
         for iteration in range(options.iterations):
             unit, logits = unit.detach().requires_grad_(), logits.detach().requires_grad_()
             distance = sent.cosine_distance(unit_range.to_inputs(unit), labels(logits))
-            loss = distance + options.tv * total_variation(unit)
+            loss = distance + tv * total_variation(unit)
             gradient, logit_gradient = torch.autograd.grad(loss, (unit, logits), materialize_grads=True)
             best = best.or_better(Seen(unit.detach(), logits.detach(), distance.detach(), loss.detach()))
             if iteration % EVERY == 0:

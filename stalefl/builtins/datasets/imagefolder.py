@@ -18,10 +18,10 @@ from stalefl.builtins.datasets.images import (
     channel_statistics,
     decode_image,
     image_dataset,
-    split_off_test,
     stack_images,
 )
 from stalefl.contracts import DataContext, Dataset, DatasetPlugin, InputError, Options
+from stalefl.data.sources import find_source, split_off_test
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -76,10 +76,3 @@ class ImageFolder(DatasetPlugin):
             return decode_image(path.read_bytes(), "RGB", self.options.image_size)
         except (OSError, SyntaxError, ValueError) as error:
             raise InputError(f"{path} cannot be decoded: {error}") from error
-
-
-def find_source(source: str, data_dir: Path) -> Path | None:
-    """A path as given or, if relative, in the data folder; None if it is in neither."""
-    if not source:
-        return None
-    return next((path for path in (Path(source).expanduser(), data_dir / source) if path.exists()), None)

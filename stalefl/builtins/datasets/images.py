@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stalefl.contracts import Dataset, InputError, InputSpec, Split
-from stalefl.seeds import named_rng
 
 Pixels = NDArray[np.uint8]
 
@@ -96,20 +95,6 @@ def stack_images(images: Iterable[Pixels], count: int, name: str) -> Tensor:
     if stacked is None:
         raise InputError(f"{name}: there are no images")
     return torch.from_numpy(stacked)
-
-
-def split_off_test(targets: Tensor, fraction: float, name: str) -> tuple[Tensor, Tensor]:
-    """Positions of the training and the test part, each class divided alike; always the same for the same targets."""
-    rng = named_rng(0, "test-split")
-    test = []
-    for label in torch.unique(targets).tolist():
-        own = rng.permutation(torch.nonzero(targets == label).flatten().numpy())
-        test.append(own[: int(len(own) * fraction + 0.5)])
-    in_test = torch.zeros(len(targets), dtype=torch.bool)
-    in_test[torch.from_numpy(np.concatenate(test))] = True
-    if not in_test.any() or in_test.all():
-        raise InputError(f"{name}: a test_fraction of {fraction} leaves no training or no test samples")
-    return torch.nonzero(~in_test).flatten(), torch.nonzero(in_test).flatten()
 
 
 def _size(pixels: Pixels) -> str:

@@ -5,9 +5,7 @@ Channel means and standard deviations are those of the training pixels scaled to
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +17,7 @@ from torch import Tensor
 from stalefl.builtins.datasets.idx import find_idx, read_idx
 from stalefl.builtins.datasets.images import Normalise, image_dataset
 from stalefl.contracts import DataContext, Dataset, DatasetPlugin, InputError, Options
+from stalefl.data.sources import downloading
 
 Samples = tuple[Tensor, Tensor]
 """Pixels uint8 [N, C, H, W] and targets int64 [N]."""
@@ -171,17 +170,6 @@ class Svhn(Vision):
     def _files() -> list[tuple[str, str]]:
         splits = _torchvision("SVHN").split_list
         return [(splits[split][1], splits[split][2]) for split in ("train", "test")]
-
-
-@contextlib.contextmanager
-def downloading(name: str, place: Path | str) -> Iterator[None]:
-    """Announce a download on stderr, keep stdout clean, and turn its failures into InputErrors."""
-    print(f"downloading {name} to {place}", file=sys.stderr)
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
-    except (OSError, RuntimeError) as error:
-        raise InputError(f"cannot download {name} to {place}: {error}") from error
 
 
 def _torchvision(name: str) -> Any:

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import huggingface_hub.constants
 import pytest
 import torch
 
-from stalefl.builtins.datasets.huggingface import HuggingFace, _offline
+from stalefl.builtins.datasets.huggingface import HuggingFace
 from stalefl.contracts import DataContext, Dataset, InputError
 from tests.builtins.datasets.pictures import encoded
 
@@ -116,7 +115,7 @@ def test_a_damaged_file_is_named(folder: Path) -> None:
 
 def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(InputError, match="neither a folder nor a .parquet file"):
+    with pytest.raises(InputError, match="hf:notes.txt: .*neither a folder nor a file of .parquet, .csv"):
         load(tmp_path, source="notes.txt")
 
 
@@ -133,14 +132,6 @@ def test_a_damaged_image_is_refused(tmp_path: Path) -> None:
     datasets.Dataset.from_dict({"image": images, "label": [0, 1, 1]}).to_parquet(tmp_path / "odd.parquet")
     with pytest.raises(InputError, match="an image cannot be decoded"):
         load(tmp_path, source="odd.parquet", image_column="image", test_split="")
-
-
-def test_the_offline_switch_is_put_back() -> None:
-    before = datasets.config.HF_HUB_OFFLINE, huggingface_hub.constants.HF_HUB_OFFLINE
-    with _offline():
-        assert datasets.config.HF_HUB_OFFLINE
-        assert huggingface_hub.constants.HF_HUB_OFFLINE
-    assert before == (datasets.config.HF_HUB_OFFLINE, huggingface_hub.constants.HF_HUB_OFFLINE)
 
 
 @pytest.mark.realdata

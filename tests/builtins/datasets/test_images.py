@@ -10,7 +10,6 @@ from stalefl.builtins.datasets.images import (
     Normalise,
     channel_statistics,
     decode_image,
-    split_off_test,
     stack_images,
 )
 from stalefl.contracts import InputError
@@ -72,16 +71,3 @@ def test_one_value_stands_for_all_channels() -> None:
 def test_statistics_that_do_not_fit_are_refused(mean: tuple, std: tuple) -> None:
     with pytest.raises(InputError, match="x: (mean|std)"):
         channel_statistics(mean, std, 3, 0.5, "x")
-
-
-def test_a_share_of_every_class_is_split_off() -> None:
-    targets = torch.tensor([0] * 10 + [1] * 20)
-    train, test = split_off_test(targets, 0.2, "x")
-    assert torch.bincount(targets[test]).tolist() == [2, 4]
-    assert sorted([*train.tolist(), *test.tolist()]) == list(range(30))
-    assert torch.equal(split_off_test(targets, 0.2, "x")[1], test)
-
-
-def test_a_share_that_leaves_nothing_is_refused() -> None:
-    with pytest.raises(InputError, match="leaves no training or no test samples"):
-        split_off_test(torch.tensor([0, 1]), 0.1, "x")

@@ -10,7 +10,7 @@ import scipy.io
 import torch
 import torchvision.datasets
 
-from stalefl.builtins.datasets.vision import Cifar10, FashionMnist, Mnist, Svhn, Vision, downloading
+from stalefl.builtins.datasets.vision import Cifar10, FashionMnist, Mnist, Svhn, Vision
 from stalefl.contracts import DataContext, InputError
 from tests.builtins.datasets.pictures import write_idx, write_mnist
 
@@ -165,19 +165,6 @@ def test_what_is_at_hand_is_not_fetched(tmp_path: Path, monkeypatch: pytest.Monk
     write_mnist(tmp_path / Mnist.folder)
     monkeypatch.delattr(Mnist, "fetch")
     assert len(Mnist(Mnist.Options()).load(DataContext(tmp_path, download=True)).train) == 20
-
-
-def test_a_download_is_announced_on_stderr_only(capsys: pytest.CaptureFixture[str]) -> None:
-    with downloading("mnist", "here"):
-        print("Extracting")
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err == "downloading mnist to here\nExtracting\n"
-
-
-def test_a_failed_download_is_bad_input() -> None:
-    with pytest.raises(InputError, match="cannot download mnist to here: no route"), downloading("mnist", "here"):
-        raise OSError("no route")
 
 
 # --- the real files -------------------------------------------------------------------------------------------------

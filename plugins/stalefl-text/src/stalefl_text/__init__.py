@@ -1,0 +1,1 @@
+"""Federated text classification for stalefl."""

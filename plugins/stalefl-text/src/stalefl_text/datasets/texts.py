@@ -1,0 +1,86 @@
+"""From texts and labels to a data set of tokens."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from stalefl.contracts import Dataset, InputError, InputSpec, Split
+from stalefl_text.tokenise import Encoded, TextOptions, encoded, trained_tokenizer, vocabulary
+
+logger = logging.getLogger("stalefl.text")
+
+
+class Labelled(NamedTuple):
+    """Texts and their classes int64 [N]."""
+
+    texts: Sequence[str]
+    targets: Tensor
+
+    def take(self, indices: Tensor) -> Labelled:
+        return Labelled([self.texts[index] for index in indices.tolist()], self.targets[indices])
+
+
+def text_dataset(
+    name: str, train: Labelled, test: Labelled, class_names: Sequence[str], options: TextOptions
+) -> Dataset:
+    """A data set of tokens [length], whose vocabulary is that of the training split.
+
+    Texts that are cut, or of which no token is known, are told of. Raises InputError for a class without a text, or a
+    split in which no token is known.
+    """
+    for part, split in (("training", train), ("test", test)):
+        _check_classes(name, part, split.targets, class_names)
+    tokenizer = trained_tokenizer(train.texts, options)
+    tokens = vocabulary(tokenizer)
+    parts = [
+        Split(_tokens(name, part, encoded(tokenizer, split.texts, options.length), options), split.targets, _as_floats)
+        for part, split in (("training", train), ("test", test))
+    ]
+    length, last = options.length, float(len(tokens) - 1)
+    spec = InputSpec(
+        shape=(length,),
+        classes=len(class_names),
+        value_range=((0.0,) * length, (last,) * length),
+        space="tokens",
+        class_names=tuple(class_names),
+        tokens=tokens,
+    )
+    return Dataset(name, parts[0], parts[1], spec)
+
+
+def _check_classes(name: str, part: str, targets: Tensor, class_names: Sequence[str]) -> None:
+    counts = torch.bincount(targets, minlength=len(class_names))
+    if missing := [class_names[label] for label in (counts == 0).nonzero().flatten().tolist()]:
+        raise InputError(
+            f"{name}: no text of class {', '.join(missing)} in the {part} split; valid: at least one of every class"
+        )
+
+
+def _tokens(name: str, part: str, found: Encoded, options: TextOptions) -> Tensor:
+    count = len(found.tokens)
+    if found.unknown == count:
+        raise InputError(
+            f"{name}: no token of the {part} texts is in the vocabulary of {options.vocabulary_size}; valid: a greater "
+            "vocabulary_size, or texts of the language of the training split"
+        )
+    if found.unknown:
+        _tell(f"{name}: {found.unknown} of {count} {part} texts hold no known token and are <unk> or empty throughout")
+    if found.cut:
+        _tell(f"{name}: {found.cut} of {count} {part} texts are cut after {options.length} tokens (option length)")
+    return found.tokens
+
+
+@lru_cache(maxsize=100)
+def _tell(text: str) -> None:
+    """Once in a process: every run of a comparison reads the data."""
+    logger.warning("%s", text)
+
+
+def _as_floats(tokens: Tensor) -> Tensor:
+    return tokens.float()
