@@ -15,9 +15,6 @@ from stalefl_flower.rounds import Clock
 # What Flower sets before it starts a ServerApp.
 TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 1, 1
 
-Duration = Callable[[int, str], float | None]
-"""(client, group id) to seconds; None: no reply ever."""
-
 
 @dataclass
 class Node:
@@ -30,7 +27,8 @@ class Node:
     joins: float = 0.0
     dies: float = float("inf")
     app: ClientApp = client_app.app
-    change: Callable[[Message], Message] = staticmethod(lambda reply: reply)
+    change: Callable[[Message], Message] | None = None
+    """What it does to its replies."""
 
     def context(self) -> Context:
         config = {} if self.client is None else {"partition-id": self.client}
@@ -90,6 +88,7 @@ class FakeGrid:
     @staticmethod
     def _answer(message: Message, node: Node) -> Message:
         try:
-            return node.change(node.app(message, node.context()))
+            reply = node.app(message, node.context())
+            return node.change(reply) if node.change and message.metadata.message_type == "train" else reply
         except Exception as error:
             return Message(Error(ErrorCode.CLIENT_APP_RAISED_EXCEPTION, repr(error)), reply_to=message)

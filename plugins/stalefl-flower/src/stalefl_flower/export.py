@@ -38,18 +38,18 @@ def export_update(run: Path, update: ClientUpdate, view: ServerView, experiment:
         "arrived_round": update.arrived_round,
         "samples": update.samples,
         "training": experiment.training.model_dump(),
-        "commands": commands(place, update, experiment),
+        "commands": commands(update, experiment),
     }
     write_whole(place / "update.json", json_document(facts))
     return place
 
 
-def commands(place: Path, update: ClientUpdate, experiment: Experiment) -> dict[str, str]:
-    """The command lines that look into an exported update."""
-    files = ["--base", str(place / "base.safetensors"), "--update", str(place / "update.safetensors")]
+def commands(update: ClientUpdate, experiment: Experiment) -> dict[str, str]:
+    """The command lines that look into an exported update, for its folder."""
+    files = ["--base", "base.safetensors", "--update", "update.safetensors"]
     settings = [part for text in _settings(experiment) for part in ("--set", text)]
     told = [*files, "--samples", str(update.samples), *settings]
-    current = ["--current", str(place / "current.safetensors")]
+    current = ["--current", "current.safetensors"]
     return {
         "invert": shlex.join(["stalefl", "invert", *told, *current]),
         "privacy_audit": shlex.join(["stalefl", "privacy-audit", *told]),

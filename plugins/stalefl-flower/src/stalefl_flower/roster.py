@@ -1,4 +1,4 @@
-"""Which node is which client: nodes come and go, and have new ids when they come back; a method's memory is by client."""
+"""Which node is which client. Nodes come and go, with new ids when they return; a method's memory is by client."""
 
 from __future__ import annotations
 
