@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
 from stalefl.config.explain import first_of, nearest, one_line, problems, validate
-from stalefl.config.loading import load_experiment
+from stalefl.config.loading import Layer, build_experiment, parse_override, read_toml
 from stalefl.config.schema import DriftTable, Experiment
 from stalefl.contracts import InputError, Options
 
@@ -51,11 +51,8 @@ def read_run_config(run_config: Mapping[str, Any]) -> RunConfig:
     if stray := next((key for key, value in tables.items() if not isinstance(value, dict)), None):
         valid = nearest(stray, ["experiment", "set", FEDERATION, *Experiment.model_fields])
         raise InputError(f'run config: unknown "{one_line(stray)}"; {valid}')
-    settings = [text.strip() for text in str(texts).split(";") if text.strip()]
-    try:
-        experiment = load_experiment(Path(str(file)) if file else None, settings, tables)
-    except InputError as error:
-        raise InputError(f"run config: {str(error).removeprefix('command line: ')}") from error
+    below = Layer(str(file), read_toml(Path(str(file)))) if file else Layer("defaults", {})
+    experiment = build_experiment([below, Layer("run config", tables), *_settings(str(texts))])
     if unfit := next(_unfit(experiment), None):
         raise InputError(f"run config: {unfit}")
     return RunConfig(experiment, federation)
@@ -73,6 +70,11 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
                 raise InputError(f'run config: "{one_line(key)}" is below a key that has a value of its own')
         place[last] = value
     return nested
+
+
+def _settings(texts: str) -> Iterator[Layer]:
+    for text in filter(None, map(str.strip, texts.split(";"))):
+        yield Layer(f"run config, set {one_line(text)}", parse_override(text))
 
 
 def _federation(table: Any) -> FederationOptions:

@@ -24,8 +24,9 @@ from stalefl.server.server import ServerRound
 from stalefl_flower.diary import Diary
 from stalefl_flower.options import FederationOptions
 from stalefl_flower.post import Job, Post
-from stalefl_flower.protocol import Unusable, Work, join_message, read_client, read_reply, train_message
+from stalefl_flower.protocol import Unusable, join_message, read_client
 from stalefl_flower.roster import Roster
+from stalefl_flower.work import Work, read_reply, train_message
 
 GONE = (ErrorCode.NODE_UNAVAILABLE, ErrorCode.MESSAGE_UNAVAILABLE, ErrorCode.REPLY_MESSAGE_UNAVAILABLE)
 MOST_REASON = 300
@@ -103,10 +104,13 @@ class Federation:
     def start(self, weights: Tensor, buffers: dict[str, Tensor]) -> FederationState:
         """The state before round 1. Waits until enough clients have joined; InputError if they do not."""
         self._heard = self.clock.now()
-        while len(self.roster.present(self.post.nodes())) < self.options.clients_to_start:
+        log.info("waiting for %d clients", self.options.clients_to_start)
+        while True:
             self._ask_newcomers(0)
             for reply in self.post.collect():
                 self._enter(reply, 0)
+            if len(self.roster.present(self.post.nodes())) >= self.options.clients_to_start:
+                break
             self._pause(f"{len(self.roster.node_of)} of {self.options.clients_to_start} clients have joined")
         method_state = self.server.method.init(self.server.view(0, weights, buffers))
         return FederationState(0, weights, buffers, method_state)
@@ -123,13 +127,13 @@ class Federation:
         current = OpenRound(view, state.method_state, self.clock.now())
         self._heard = current.began
         while True:
-            # 1. Ask who is new, and send the model to every client that is idle.
+            # 1. Ask who is new, and take what has come in.
             self._ask_newcomers(view.round)
-            self._send_work(current)
-            # 2. Take what has come in, until that is enough for a round.
             for reply in self.post.collect():
                 self._enter(reply, view.round)
                 self._take(reply, current)
+            # 2. Send the model to every client that is idle, until enough has come in for a round.
+            self._send_work(current)
             if self._is_over(current):
                 break
             self._pause(f"no usable reply in round {view.round}")
