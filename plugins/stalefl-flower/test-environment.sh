@@ -21,11 +21,11 @@ if ! [ -e "$ready" ] || [ "$plugin/pyproject.toml" -nt "$ready" ]; then
     "$main" -m venv "$own"
     site=$("$own/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     # addsitedir reads the .pth files there too, one of which leads to stalefl itself.
-    "$main" -c 'import sysconfig; print(f"import site; site.addsitedir({sysconfig.get_path(\"purelib\")!r})")' \
+    "$main" -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
         > "$site/main_environment.pth"
     "$own/bin/python" -m pip install --quiet --no-deps 'flwr>=1.42'
-    # All that Flower pins, but of certifi the newest there is: flwr 1.42.0 asks for one that is younger than itself.
-    # No test uses TLS.
+    # All that Flower pins, but of certifi the newest there is: flwr 1.42.0 asks for one that not every
+    # index has (docs/decisions/0013). No test uses TLS; a line on stderr says so where the pin is not met.
     "$own/bin/python" - > "$own/flower-pins.txt" <<'PINS'
 from importlib.metadata import requires
 
