@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
@@ -14,8 +14,9 @@ from torch import Tensor
 
 from stalefl.contracts import ClientUpdate, Compensator, InputSpec, ServerView, State
 from stalefl.seeds import named_generator
+from stalefl.server.coordinator import Coordinator
 from stalefl.server.history import History, Sent
-from stalefl.server.server import Cause, ServerRound, server_round
+from stalefl.server.server import Cause, ServerRound
 from stalefl.simulation.oracle import Disparity, disparity, mean_disparity
 from stalefl.simulation.staleness import Job
 from stalefl.training.local_update import LocalTraining, local_update
@@ -55,9 +56,12 @@ class Simulation:
             arriving[job.arrived_round].append(job)
         object.__setattr__(self, "dispatched", dict(dispatched))
         object.__setattr__(self, "arriving", dict(arriving))
+        server = Coordinator(self.method, self.model, self.training, self.input_spec, self.seed, self.clients)
+        object.__setattr__(self, "server", server)
 
     dispatched: dict[int, list[Job]] = field(init=False)
     arriving: dict[int, list[Job]] = field(init=False)
+    server: Coordinator = field(init=False)
 
     def data_of(self, job: Job) -> tuple[Tensor, Tensor]:
         """Inputs [N, ...] and targets [N] that the client trains on."""
@@ -163,8 +167,8 @@ class RoundFacts:
 
 def start(sim: Simulation, weights: Tensor, buffers: dict[str, Tensor]) -> SimulationState:
     """The state before round 1."""
-    shadow_states = {label: shadow.init(_view(sim, 0, weights, buffers)) for label, shadow in sim.shadows.items()}
-    method_state = sim.method.init(_view(sim, 0, weights, buffers))
+    shadow_states = {label: s.init(sim.server.view(0, weights, buffers)) for label, s in sim.shadows.items()}
+    method_state = sim.method.init(sim.server.view(0, weights, buffers))
     return SimulationState(0, weights, buffers, method_state, History(), shadow_states)
 
 
@@ -178,7 +182,7 @@ def rounds(sim: Simulation, state: SimulationState, last_round: int) -> Iterator
 def run_round(sim: Simulation, state: SimulationState) -> tuple[SimulationState, RoundFacts]:
     """One round; ``state`` stays as it is."""
     t, history = state.round + 1, state.history.copy()
-    view = _view(sim, t, state.weights, state.buffers)
+    view = sim.server.view(t, state.weights, state.buffers)
 
     # 1. Send the model, or what the method makes of it, to every client that starts a job now.
     began = _clock(sim)
@@ -195,7 +199,7 @@ def run_round(sim: Simulation, state: SimulationState) -> tuple[SimulationState,
     # 3. Let the server reject, compensate, aggregate and refine.
     began = _clock(sim)
     view = replace(view, awaited=history.awaited())
-    outcome = server_round(sim.method, view, updates, state.method_state, _generators(sim, view, updates))
+    outcome = sim.server.serve(view, updates, state.method_state)
     server_seconds = dispatch_seconds + _clock(sim) - began
 
     # 4. Compare with the truth, which the server never sees.
@@ -238,7 +242,7 @@ def arrival(sim: Simulation, state: SimulationState, client: int) -> Arrival:
     job = next((job for job in reversed(sim.arriving.get(t, ())) if job.client == client), None)
     if job is None:
         raise ValueError(f"no update of client {client} arrives in round {t}")
-    view = _view(sim, t, state.weights, state.buffers)
+    view = sim.server.view(t, state.weights, state.buffers)
     _send(sim, view, state.method_state, history)
     update = _train(sim, job, history.take(client, job.dispatched_round, t))
     view = replace(view, staleness_rounds=job.staleness_rounds)
@@ -248,43 +252,8 @@ def arrival(sim: Simulation, state: SimulationState, client: int) -> Arrival:
 def _send(sim: Simulation, view: ServerView, method_state: State, history: History) -> None:
     """Put what every client that starts a job now is sent into ``history``."""
     for job in sim.dispatched.get(view.round, ()):
-        seen = replace(
-            view,
-            staleness_rounds=job.staleness_rounds,
-            generator=sim.generator("dispatch", view.round, job.client),
-        )
-        weights = sim.method.dispatch(job.client, seen, method_state)
-        history.send(job.client, view.round, job.arrived_round, Sent(weights, view.buffers))
-
-
-def _generators(
-    sim: Simulation, view: ServerView, updates: Sequence[ClientUpdate]
-) -> Callable[[ClientUpdate], torch.Generator]:
-    """By round and client. Where several updates of a client arrive in a round, all but the one begun last go by their
-    round of dispatch as well."""
-    begun_last: dict[int, int] = {}
-    for update in updates:
-        begun_last[update.client] = max(update.dispatched_round, begun_last.get(update.client, 0))
-
-    def generator(update: ClientUpdate) -> torch.Generator:
-        is_last = update.dispatched_round == begun_last[update.client]
-        index = (update.client,) if is_last else (update.client, update.dispatched_round)
-        return sim.generator("compensate", view.round, *index)
-
-    return generator
-
-
-def _view(sim: Simulation, round: int, weights: Tensor, buffers: dict[str, Tensor]) -> ServerView:
-    return ServerView(
-        round=round,
-        weights=weights,
-        buffers=buffers,
-        model=sim.model,
-        training=sim.training,
-        input_spec=sim.input_spec,
-        generator=sim.generator("server", round),
-        clients=sim.clients,
-    )
+        sent = sim.server.send(job.client, job.staleness_rounds, view, method_state)
+        history.send(job.client, view.round, job.arrived_round, sent)
 
 
 def _train(sim: Simulation, job: Job, sent: Sent) -> ClientUpdate:
@@ -336,7 +305,7 @@ def _cast_shadows(
     for label, shadow in sim.shadows.items():
         began = _clock(sim)
         own_view = replace(view, generator=sim.generator("server", view.round))
-        outcome = server_round(shadow, own_view, updates, states[label], _generators(sim, view, updates))
+        outcome = replace(sim.server, method=shadow).serve(own_view, updates, states[label])
         seconds = _clock(sim) - began
         shadows[label] = Shadow(_late_updates(outcome, truths), seconds)
         next_states[label] = outcome.state

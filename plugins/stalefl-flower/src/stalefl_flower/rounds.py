@@ -1,0 +1,258 @@
+"""The round loop of a federation: it keeps sending work to idle nodes while slow ones are still busy, and takes every
+reply, however late, with the round it started from.
+
+One round, with the numbers in ``Federation.run_round``; the server's steps are those of the simulator
+(``stalefl.server.coordinator``), which see updates and never data.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from flwr.app import Message
+from flwr.common.constant import ErrorCode
+from torch import Tensor
+
+from stalefl.config.explain import one_line
+from stalefl.contracts import ClientUpdate, InputError, ServerView, State
+from stalefl.server.coordinator import Coordinator
+from stalefl.server.server import ServerRound
+from stalefl_flower.diary import Diary
+from stalefl_flower.options import FederationOptions
+from stalefl_flower.post import Job, Post
+from stalefl_flower.protocol import Unusable, join_message, read_client
+from stalefl_flower.roster import Roster
+from stalefl_flower.work import Work, read_reply, train_message
+
+GONE = (ErrorCode.NODE_UNAVAILABLE, ErrorCode.MESSAGE_UNAVAILABLE, ErrorCode.REPLY_MESSAGE_UNAVAILABLE)
+MOST_REASON = 300
+"""Characters of a client's error that are shown."""
+log = logging.getLogger("stalefl_flower")
+
+
+class Clock(NamedTuple):
+    """Seconds, and waiting: replaced in tests."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True)
+class FederationState:
+    """All that changes at the server from round to round."""
+
+    round: int
+    """The last completed round; 0 before the first."""
+    weights: Tensor
+    buffers: dict[str, Tensor]
+    method_state: State
+
+
+@dataclass(frozen=True)
+class RoundFacts:
+    """What happened in a round, before evaluation."""
+
+    view: ServerView
+    """What the method saw of the round: the model before it."""
+    updates: tuple[ClientUpdate, ...]
+    """Those that arrived and could be read."""
+    outcome: ServerRound
+    rejected: tuple[int, ...]
+    """Clients whose reply was refused: unreadable, of another shape, or not finite."""
+    client_seconds: float
+    """What the clients say they trained, summed."""
+    server_seconds: float
+
+
+@dataclass
+class OpenRound:
+    """A round while replies are waited for."""
+
+    view: ServerView
+    method_state: State
+    began: float
+    updates: list[ClientUpdate] = field(default_factory=list)
+    refused: list[int] = field(default_factory=list)
+    client_seconds: float = 0.0
+    rested: set[int] = field(default_factory=set)
+    """Clients heard in this round, with whatever: they get work again in the next."""
+
+
+@dataclass
+class Federation:
+    """The server's part of a federation."""
+
+    server: Coordinator
+    post: Post
+    options: FederationOptions
+    experiment: str
+    """As TOML, for the clients."""
+    diary: Diary
+    clock: Clock = field(default_factory=Clock)
+    roster: Roster = field(init=False)
+    lateness_rounds: dict[int, int] = field(default_factory=dict)
+    """By client, the staleness of its last reply: what is expected of its next."""
+
+    def __post_init__(self) -> None:
+        self.roster = Roster(self.server.clients)
+        self._heard = self.clock.now()
+
+    def start(self, weights: Tensor, buffers: dict[str, Tensor]) -> FederationState:
+        """The state before round 1. Waits until enough clients have joined; InputError if they do not."""
+        self._heard = self.clock.now()
+        log.info("waiting for %d clients", self.options.clients_to_start)
+        while True:
+            self._ask_newcomers(0)
+            for reply in self.post.collect():
+                self._enter(reply, 0)
+            if len(self.roster.present(self.post.nodes())) >= self.options.clients_to_start:
+                break
+            self._pause(f"{len(self.roster.node_of)} of {self.options.clients_to_start} clients have joined")
+        method_state = self.server.method.init(self.server.view(0, weights, buffers))
+        return FederationState(0, weights, buffers, method_state)
+
+    def rounds(self, state: FederationState, last_round: int) -> Iterator[tuple[FederationState, RoundFacts]]:
+        """The rounds after ``state`` up to and with ``last_round``."""
+        while state.round < last_round:
+            state, facts = self.run_round(state)
+            yield state, facts
+
+    def run_round(self, state: FederationState) -> tuple[FederationState, RoundFacts]:
+        """One round. Raises InputError if no usable reply comes for ``patience_seconds``."""
+        view = self.server.view(state.round + 1, state.weights, state.buffers)
+        current = OpenRound(view, state.method_state, self.clock.now())
+        self._heard = current.began
+        while True:
+            # 1. Ask who is new, and take what has come in.
+            self._ask_newcomers(view.round)
+            for reply in self.post.collect():
+                self._enter(reply, view.round)
+                self._take(reply, current)
+            # 2. Send the model to every client that is idle, until enough has come in for a round.
+            self._send_work(current)
+            if self._is_over(current):
+                break
+            self._pause(f"no usable reply in round {view.round}")
+        # 3. Let the server reject, compensate, aggregate and refine.
+        began = self.clock.now()
+        view = replace(view, awaited=self.post.awaited())
+        outcome = self.server.serve(view, current.updates, state.method_state)
+        server_seconds = self.clock.now() - began
+        facts = RoundFacts(
+            view=view,
+            updates=tuple(current.updates),
+            outcome=outcome,
+            rejected=(*current.refused, *outcome.rejected),
+            client_seconds=current.client_seconds,
+            server_seconds=server_seconds,
+        )
+        return FederationState(view.round, outcome.weights, outcome.buffers, outcome.state), facts
+
+    # --- nodes ------------------------------------------------------------------------------------------------------
+
+    def _ask_newcomers(self, round: int) -> None:
+        for node in self.roster.newcomers(self.post.nodes()):
+            self.diary.note("seen", round, node=node)
+            if not self.post.ask(node, join_message(node)):
+                self.roster.forget(node)
+
+    def _enter(self, reply: Message, round: int) -> None:
+        """Give a node that has answered its client's number."""
+        node = self.post.take_query(reply)
+        if node is None:
+            return
+        client = self._who(reply, node, round)
+        if client is None:
+            return
+        before = self.roster.enter(node, client)
+        self.diary.note("joined", round, client=client, node=node)
+        if before is not None:
+            abandoned = self.post.abandon(before)
+            self.diary.note("replaced", round, client=client, node=before, reason=f"{len(abandoned)} jobs abandoned")
+
+    def _who(self, reply: Message, node: int, round: int) -> int | None:
+        """The client a node says it is, or the next free number; None if it cannot take part."""
+        try:
+            if reply.has_error():
+                if reply.error.code in GONE:
+                    self.roster.forget(node)
+                if reply.error.code != ErrorCode.CLIENT_APP_RAISED_EXCEPTION:
+                    raise Unusable(_reason(reply))
+                client = None  # a ClientApp of the user's own that does not know the question
+            else:
+                client = read_client(reply, self.server.clients)
+            if client is None:
+                client = self.roster.free_client()
+            if client is None:
+                raise Unusable(f"all {self.server.clients} clients are there (partition.clients)")
+        except Unusable as error:
+            self.diary.note("refused", round, node=node, reason=str(error))
+            return None
+        return client
+
+    def _send_work(self, current: OpenRound) -> None:
+        unavailable = self.post.busy() | current.rested
+        for client, node in self.roster.present(self.post.nodes()).items():
+            if client not in unavailable:
+                self._send(client, node, current)
+
+    def _send(self, client: int, node: int, current: OpenRound) -> None:
+        round = current.view.round
+        expected_rounds = self.lateness_rounds.get(client, 0)
+        sent = self.server.send(client, expected_rounds, current.view, current.method_state)
+        work = Work(client, round, self.experiment)
+        message = train_message(node, work, sent, self.server, self.options.reply_seconds)
+        if self.post.send(Job(client, node, round, sent), message):
+            self.diary.note("sent", round, client=client, node=node)
+        else:
+            current.rested.add(client)
+            self.diary.note("failed", round, client=client, node=node, reason="the SuperLink did not take the message")
+
+    # --- replies ----------------------------------------------------------------------------------------------------
+
+    def _take(self, reply: Message, current: OpenRound) -> None:
+        job = self.post.take_job(reply)
+        if job is None:
+            return
+        round = current.view.round
+        current.rested.add(job.client)
+        facts = {"client": job.client, "node": job.node, "dispatched_round": job.round}
+        if reply.has_error():
+            self.diary.note("failed", round, **facts, reason=_reason(reply))
+            return
+        try:
+            read = read_reply(reply, job.sent, self.server.model)
+        except Unusable as error:
+            current.refused.append(job.client)
+            self.diary.note("rejected", round, **facts, reason=str(error))
+            return
+        self._heard = self.clock.now()
+        self.lateness_rounds[job.client] = round - job.round
+        current.client_seconds += read.train_seconds
+        current.updates.append(
+            ClientUpdate(job.client, read.delta, read.samples, job.round, round, job.sent.weights, read.buffers)
+        )
+        self.diary.note("arrived", round, **facts)
+
+    def _is_over(self, current: OpenRound) -> bool:
+        if not current.updates:
+            return False
+        if self.clock.now() - current.began >= self.options.round_seconds:
+            return True
+        if self.options.replies:
+            return len(current.updates) >= self.options.replies or not self.post.jobs
+        return all(job.round != current.view.round for job in self.post.jobs.values())
+
+    def _pause(self, what: str) -> None:
+        if self.clock.now() - self._heard >= self.options.patience_seconds:
+            last = f"; the last failure: {self.diary.last_reason}" if self.diary.last_reason else ""
+            raise InputError(f"{what} for {self.options.patience_seconds:g} seconds (patience_seconds){last}")
+        self.clock.sleep(self.options.poll_seconds)
+
+
+def _reason(reply: Message) -> str:
+    return one_line(f"error {reply.error.code}: {reply.error.reason or 'no reason given'}")[:MOST_REASON]
