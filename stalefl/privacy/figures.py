@@ -15,7 +15,7 @@ from stalefl.privacy.images import finite, mse, psnr, relative_rmse, ssim, to_un
 from stalefl.privacy.label_hits import guessed_hits, label_counts, label_hits
 from stalefl.privacy.matching import Matching, match, squared_errors
 from stalefl.privacy.metrics import DIRECT
-from stalefl.privacy.tokens import token_accuracy, token_recall
+from stalefl.privacy.tokens import token_accuracy, token_count, token_recall
 
 
 class Instrument(NamedTuple):
@@ -119,6 +119,7 @@ def _per_pair(recovered: Tensor, true: Tensor, targets: Tensor | None, instrumen
         table = instruments.embedding.to(recovered)
         found["token_accuracy"] = token_accuracy(recovered, true, table)
         found["token_recall"] = token_recall(recovered, true, table)
+        found["token_count"] = token_count(true, table)
     if instruments.classifier and targets is not None:
         for name, samples in (("classifier_accuracy", recovered), ("classifier_accuracy_true", true)):
             found[name] = (instruments.classifier.predict(samples) == targets).double()

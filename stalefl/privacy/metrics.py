@@ -104,6 +104,14 @@ _METRICS = (
         ("embedding",),
     ),
     Metric(
+        "token_count",
+        "tokens there are",
+        None,
+        "count",
+        "tokens of the matched samples, without padding",
+        ("embedding",),
+    ),
+    Metric(
         "nearest_rmse",
         "nearest RMSE",
         False,

@@ -16,6 +16,7 @@ def summarise(cases: Sequence[CaseFigures], instruments: Instruments) -> Values:
     found: Values = {name: _mean(_pooled(cases, name)) for name in _pair_metrics(cases)}
     found |= {
         "psnr_median": _median(_pooled(cases, "psnr")),
+        "token_count": _sum(_pooled(cases, "token_count")),
         "readable_share": share_above(cases, "psnr", READABLE_PSNR_DB),
         "fid": _fid(cases, instruments),
         "nearest_rmse": _mean(_joined([case.nearest_rmse for case in cases])),
@@ -52,6 +53,10 @@ def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
 
 def _mean(values: Tensor | None) -> float | None:
     return None if values is None else float(values.mean())
+
+
+def _sum(values: Tensor | None) -> float | None:
+    return None if values is None else float(values.sum())
 
 
 def _median(values: Tensor | None) -> float | None:

@@ -24,6 +24,11 @@ def token_accuracy(recovered: Tensor, true: Tensor, table: Tensor) -> Tensor:
     return ((found == wanted) & counts).sum(dim=1).double() / counts.sum(dim=1)
 
 
+def token_count(true: Tensor, table: Tensor) -> Tensor:
+    """How many tokens but padding each text has; [n] of ``true`` [n, L, D]."""
+    return (nearest_tokens(true, table) != PADDING).sum(dim=1).double()
+
+
 def token_recall(recovered: Tensor, true: Tensor, table: Tensor) -> Tensor:
     """The share [n] of a text's tokens, padding aside, that were recovered at whatever place, each as often as it is
     there; both [n, L, D]. NaN for a text of none."""

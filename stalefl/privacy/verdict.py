@@ -36,12 +36,14 @@ class Thresholds:
             f"classifier recognises at least {self.recognised_share:.0%} as many of them as of the true ones, more "
             f"than chance, and their median PSNR is {self.above_strangers_db:g} dB above that of noise and of "
             "strangers (a class could be recognised without a sample); or at least "
-            f"{self.token_share:.0%} of the tokens are right.",
+            f"{self.token_share:.0%} of the tokens are right at their places, or at whatever place and then "
+            "significantly more than of noise and of strangers.",
             f'"{TRACES}": the classifier recognises more than it does of noise, and more than chance; or the recovered '
             "samples of more clients than chance are nearer to their own than to strangers of the same classes (both: "
             f"one-sided binomial test at {self.significance:.0%}); or the median PSNR is "
             f"{self.above_strangers_db:g} dB above that of noise and of strangers (a mean of the class is about "
-            "3 dB above strangers).",
+            "3 dB above strangers); or significantly more tokens are recovered, at whatever place, than of noise and "
+            "of strangers.",
             f'"{TOO_FEW}": none of these, of less than {self.fewest_clients} clients: traces could not be told from '
             "luck.",
             f'"{NOISE}": none of these. It is no proof that nothing leaks: another attack may see more.',
@@ -109,6 +111,8 @@ def _readable(cell: Values, classes: int, floor: Values, strangers: Values, thre
         return f"median PSNR {psnr:.1f} dB"
     if tokens is not None and tokens >= thresholds.token_share:
         return f"{tokens:.0%} of the tokens are right"
+    if _tells_tokens(cell, floor, strangers, thresholds) and (cell["token_recall"] or 0) >= thresholds.token_share:
+        return _tokens_in_words(cell, floor, strangers)
     seen, seen_true = cell.get("classifier_accuracy"), cell.get("classifier_accuracy_true")
     if seen is None or seen_true is None or not _recognised(cell, classes, floor, thresholds):
         return ""
@@ -125,6 +129,8 @@ def _traces(cell: Values, classes: int, floor: Values, strangers: Values, thresh
     nearer, clients = cell.get("own_nearer_share"), cell.get("clients")
     if nearer is not None and clients and beyond_chance(nearer, clients, 0.5) <= thresholds.significance:
         return f"recovered samples of {nearer:.0%} of {clients:.0f} clients are nearer to their own than to strangers"
+    if _tells_tokens(cell, floor, strangers, thresholds):
+        return _tokens_in_words(cell, floor, strangers)
     margin = _margin_db(cell, floor, strangers)
     above = margin is not None and margin >= thresholds.above_strangers_db
     return f"median PSNR {margin:.1f} dB above the references" if above else ""
@@ -136,6 +142,26 @@ def _margin_db(cell: Values, floor: Values, strangers: Values) -> float | None:
     if psnr is None or others is None:
         return None
     return psnr - max(others, others if noise is None else noise)
+
+
+def _tells_tokens(cell: Values, floor: Values, strangers: Values, thresholds: Thresholds) -> bool:
+    """Whether more of the tokens are recovered, at whatever place, than noise and strangers of the class hold anyway.
+    Tokens of one text are counted as if they were independent."""
+    found, count, chance = cell.get("token_recall"), cell.get("token_count"), _tokens_by_chance(floor, strangers)
+    if found is None or chance is None or not count:
+        return False
+    return beyond_chance(found, count, chance) <= thresholds.significance
+
+
+def _tokens_by_chance(floor: Values, strangers: Values) -> float | None:
+    """None where there is no reference."""
+    known = [share for values in (floor, strangers) if (share := values.get("token_recall")) is not None]
+    return max(known, default=None)
+
+
+def _tokens_in_words(cell: Values, floor: Values, strangers: Values) -> str:
+    chance = _tokens_by_chance(floor, strangers)
+    return f"{cell['token_recall']:.0%} of the tokens are recovered, at whatever place, by chance {chance:.0%}"
 
 
 def _recognised(cell: Values, classes: int, floor: Values, thresholds: Thresholds) -> bool:

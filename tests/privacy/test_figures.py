@@ -102,7 +102,7 @@ def test_embeddings_are_read_as_tokens() -> None:
     recovered = torch.eye(2)[torch.tensor([[0, 1, 0]])]
     values = summarise([measure_case(Leak(ONE_HOT[:1], recovered), true, TARGETS[:1], instruments)], instruments)
     # Of the two tokens that are no padding one is right.
-    assert (values["token_accuracy"], values["token_recall"]) == (0.5, 0.5)
+    assert (values["token_accuracy"], values["token_recall"], values["token_count"]) == (0.5, 0.5, 2)
     assert "psnr" not in values
 
 

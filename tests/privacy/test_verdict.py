@@ -44,6 +44,17 @@ def test_verdicts_on_inputs(cell: dict[str, float | None], expected: str) -> Non
     assert word(cell) == expected
 
 
+@pytest.mark.parametrize(
+    ("recall", "count", "expected"),
+    [(0.6, 80, "readable"), (0.4, 80, "traces"), (0.25, 80, "no better than noise"), (0.6, 5, "no better than noise")],
+)
+def test_tokens_count_where_strangers_have_fewer_of_them(recall: float, count: float, expected: str) -> None:
+    cell = {"token_accuracy": 0.1, "token_recall": recall, "token_count": count}
+    references = {"floor": {"token_recall": 0.02}, "strangers": {"token_recall": 0.2}}
+    assert word(cell, **references) == expected
+    assert word(cell, floor=None, strangers=None) == "no better than noise", "chance is not known"
+
+
 def test_one_sample_recognised_is_no_proof() -> None:
     assert word({"pairs": 1, "classifier_accuracy": 1.0, "classifier_accuracy_true": 1.0}) == "no better than noise"
 
