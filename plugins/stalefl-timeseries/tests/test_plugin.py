@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stalefl.config.loading import load_experiment
 from stalefl.contracts import DataContext
 from stalefl.registry import load_registry
 from stalefl.testing import check_dataset, check_model
@@ -30,3 +31,9 @@ def test_models_conform(name: str) -> None:
 def test_data_sets_conform(name: str, options: dict[str, object]) -> None:
     found = check_dataset(load_registry().load("dataset", name), options, HERE)
     assert {finding.status for finding in found} == {"passed"}
+
+
+@pytest.mark.parametrize("name", ["pendigits.toml", "pendigits-audit.toml"])
+def test_the_examples_can_be_read(name: str) -> None:
+    experiment = load_experiment(HERE.data_dir / name)
+    assert (experiment.data.dataset, experiment.model.name) == ("pendigits", "cnn1d")
