@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
 from stalefl.config.explain import first_of, nearest, one_line, problems, validate
-from stalefl.config.loading import Layer, build_experiment, parse_override, read_toml
+from stalefl.config.loading import Layer, build_experiment, file_layers, parse_override
 from stalefl.config.schema import DriftTable, Experiment
 from stalefl.contracts import InputError, Options
 
@@ -51,7 +51,7 @@ def read_run_config(run_config: Mapping[str, Any]) -> RunConfig:
     if stray := next((key for key, value in tables.items() if not isinstance(value, dict)), None):
         valid = nearest(stray, ["experiment", "set", FEDERATION, *Experiment.model_fields])
         raise InputError(f'run config: unknown "{one_line(stray)}"; {valid}')
-    below = Layer(str(file), read_toml(Path(str(file)))) if file else Layer("defaults", {})
+    below = Layer(str(file), file_layers(Path(str(file)))) if file else Layer("defaults", {})
     experiment = build_experiment([below, Layer("run config", tables), *_settings(str(texts))])
     if unfit := next(_unfit(experiment), None):
         raise InputError(f"run config: {unfit}")
