@@ -43,7 +43,7 @@ def trained(work: Work, named: Mapping[str, Tensor], setup: ClientSetup) -> Repl
 
 @lru_cache(maxsize=1)
 def _experiment(toml: str) -> Experiment:
-    return build_experiment([Layer("the ServerApp's experiment", tomli.loads(toml))])
+    return build_experiment([Layer("the ServerApp's experiment", tomli.loads(toml))], [])
 
 
 @lru_cache(maxsize=1)
