@@ -87,4 +87,4 @@ def test_a_bad_run_config_is_one_clear_line(config: dict[str, Any], error: str) 
 
 def test_the_experiment_that_clients_get_is_the_servers() -> None:
     experiment = read_run_config({**app_config(), "set": "training.lr=0.03"}).experiment
-    assert build_experiment([Layer("message", tomli.loads(experiment_to_toml(experiment)))]) == experiment
+    assert build_experiment([Layer("message", tomli.loads(experiment_to_toml(experiment)))], []) == experiment

@@ -51,8 +51,8 @@ def read_run_config(run_config: Mapping[str, Any]) -> RunConfig:
     if stray := next((key for key, value in tables.items() if not isinstance(value, dict)), None):
         valid = nearest(stray, ["experiment", "set", FEDERATION, *Experiment.model_fields])
         raise InputError(f'run config: unknown "{one_line(stray)}"; {valid}')
-    below = Layer(str(file), file_layers(Path(str(file)))) if file else Layer("defaults", {})
-    experiment = build_experiment([below, Layer("run config", tables), *_settings(str(texts))])
+    files = file_layers(Path(str(file))) if file else []
+    experiment = build_experiment(files, [Layer("run config", tables), *_settings(str(texts))])
     if unfit := next(_unfit(experiment), None):
         raise InputError(f"run config: {unfit}")
     return RunConfig(experiment, federation)
