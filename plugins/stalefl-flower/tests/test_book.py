@@ -34,7 +34,7 @@ def test_the_trace_is_one_that_the_simulator_reads(tmp_path: Path) -> None:
 
 def test_an_existing_folder_is_refused_unless_forced(tmp_path: Path) -> None:
     run(FakeGrid(slow_nodes()), tmp_path / "run", rounds=3, replies=2, export="all")
-    with pytest.raises(InputError, match="exists and is not empty"):
+    with pytest.raises(InputError, match="exists and is not empty; valid: another federation.out"):
         run(FakeGrid(slow_nodes()), tmp_path / "run", rounds=1)
     run(FakeGrid(slow_nodes()), tmp_path / "run", rounds=1, force=True)
     assert not (tmp_path / "run" / "updates").exists()
@@ -47,17 +47,18 @@ def test_exports_the_updates_that_are_asked_for(tmp_path: Path, export: str, cou
     assert len(list((tmp_path / "run").glob("updates/*/update.json"))) == count
 
 
-@pytest.mark.parametrize("command", ["invert", "privacy_audit"])
+@pytest.mark.parametrize("command", ["invert", "privacy-audit"])
 def test_exported_updates_are_read_by_the_commands_they_come_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     run(FakeGrid(slow_nodes()), tmp_path / "run", rounds=3, replies=2, export="late", config={"training.lr": 0.05})
     (place,) = (tmp_path / "run" / "updates").iterdir()
     assert place.name == "round-0003-client-001-from-0001"
-    words = shlex.split(json.loads((place / "update.json").read_text())["commands"][command])
+    lines = [line for line in (place / "commands.sh").read_text().splitlines() if not line.startswith("#")]
+    words = next(words for words in map(shlex.split, lines) if words[1] == command)
     short = {
         "invert": ["--iterations", "3", "--out", "found"],
-        "privacy_audit": ["--attack", "llg", "--out", "found"],
+        "privacy-audit": ["--attack", "llg", "--out", "found"],
     }[command]
     monkeypatch.chdir(place)
     result = CliRunner().invoke(app, [*words[1:], *short, "-q"])

@@ -15,7 +15,7 @@ from typing import Any
 
 from stalefl.config.loading import experiment_to_toml
 from stalefl.config.schema import Experiment
-from stalefl.contracts import ClientUpdate, Contribution, Split
+from stalefl.contracts import ClientUpdate, Contribution, InputError, Split
 from stalefl.data.trace import COLUMNS, TraceRow
 from stalefl.report import metrics
 from stalefl.report.folders import RunFolder
@@ -47,7 +47,11 @@ class Book:
         cls, experiment: Experiment, options: FederationOptions, server: Coordinator, test: Split | None
     ) -> Book:
         """A new run folder. Raises InputError if it exists, unless ``force``."""
-        folder = RunFolder.create(Path(options.out).absolute(), options.force)
+        place = Path(options.out).absolute()
+        if not options.force and place.is_dir() and any(place.iterdir()):
+            valid = "another federation.out, or federation.force=true to replace the run in it"
+            raise InputError(f"{place} exists and is not empty; valid: {valid}")
+        folder = RunFolder.create(place, options.force)
         for name in (ARRIVALS, DIARY):
             (folder.path / name).unlink(missing_ok=True)
         shutil.rmtree(folder.path / UPDATES, ignore_errors=True)

@@ -20,8 +20,8 @@ OF_AN_UPDATE = ("data", "model", "training")
 
 
 def export_update(run: Path, update: ClientUpdate, view: ServerView, experiment: Experiment) -> Path:
-    """Write ``base``, ``update`` (a difference) and ``current`` (the model when it arrived) below ``run``, and
-    ``update.json``; gives their folder. Raises InputError if that cannot be written."""
+    """Write ``base``, ``update`` (a difference) and ``current`` (the model when it arrived) below ``run``, with
+    ``update.json`` and ``commands.sh``; gives their folder. Raises InputError if that cannot be written."""
     place = (
         run
         / UPDATES
@@ -38,22 +38,34 @@ def export_update(run: Path, update: ClientUpdate, view: ServerView, experiment:
         "arrived_round": update.arrived_round,
         "samples": update.samples,
         "training": experiment.training.model_dump(),
-        "commands": commands(update, experiment),
     }
     write_whole(place / "update.json", json_document(facts))
+    write_whole(
+        place / "commands.sh", "".join(f"# {what}\n{line}\n" for what, line in commands(update, experiment)).encode()
+    )
     return place
 
 
-def commands(update: ClientUpdate, experiment: Experiment) -> dict[str, str]:
-    """The command lines that look into an exported update, for its folder."""
+def commands(update: ClientUpdate, experiment: Experiment) -> list[tuple[str, str]]:
+    """What can be done with an exported update, and the command line that does it, for its folder."""
     files = ["--base", "base.safetensors", "--update", "update.safetensors"]
     settings = [part for text in _settings(experiment) for part in ("--set", text)]
     told = [*files, "--samples", str(update.samples), *settings]
-    current = ["--current", "current.safetensors"]
-    return {
-        "invert": shlex.join(["stalefl", "invert", *told, *current]),
-        "privacy_audit": shlex.join(["stalefl", "privacy-audit", *told]),
-    }
+    return [
+        ("Data whose training reproduces the update, and the update of today's model that follows.", _invert(told)),
+        (
+            "Which labels it gives away, in seconds. Without --attack: all that fits, hours for many samples.",
+            _audit(told),
+        ),
+    ]
+
+
+def _invert(told: list[str]) -> str:
+    return shlex.join(["stalefl", "invert", *told, "--current", "current.safetensors", "--out", "inversion"])
+
+
+def _audit(told: list[str]) -> str:
+    return shlex.join(["stalefl", "privacy-audit", *told, "--attack", "label-counts", "--out", "audit"])
 
 
 def _settings(experiment: Experiment) -> Iterator[str]:

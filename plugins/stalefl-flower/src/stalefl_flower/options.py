@@ -74,6 +74,8 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 def _settings(texts: str) -> Iterator[Layer]:
     for text in filter(None, map(str.strip, texts.split(";"))):
+        if text.startswith(f"{FEDERATION}."):
+            raise InputError(f"run config, set {one_line(text)}: valid: {FEDERATION}.KEY beside set, not in it")
         yield Layer(f"run config, set {one_line(text)}", parse_override(text))
 
 

@@ -51,12 +51,15 @@ def run_federation(grid: AnyGrid, run_config: Mapping[str, Any], clock: Clock | 
             log.info(_round_in_words(record))
         result = book.close(state)
     log.info("done: %s", book.folder.path)
+    log.info("next: stalefl report %s", book.folder.path)
     return result
 
 
 def _round_in_words(record: Mapping[str, Any]) -> str:
     accuracy = record["accuracy"]
     tested = "" if accuracy is None else f", accuracy {accuracy:.3f}"
+    if record["affected_class_accuracy"] is not None:
+        tested += f", on the affected class {record['affected_class_accuracy']:.3f}"
     late = f", {record['stale_updates']} late" if record["stale_updates"] else ""
     rejected = f", {record['rejected_updates']} rejected" if record["rejected_updates"] else ""
     return f"round {record['round']} done: clients {record['participants']}{late}{rejected}{tested}"
