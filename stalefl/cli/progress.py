@@ -187,20 +187,25 @@ def _bar(console: Console, how_much: ProgressColumn) -> Progress:
 
 def _lines(console: Console, text: str) -> Callable[[float, str, bool], None]:
     """A line every few seconds at first, then ever more rarely, yet at milestones; told the share done, how to say it,
-    and whether this is a milestone."""
+    and whether this is a milestone. The pace is that since the first share was done, which takes the start-up as well,
+    or all that a resumed task had done before."""
     began = said = time.monotonic()
+    first: tuple[float, float] | None = None
     ended = False
 
     def advance(share: float, how_much: str, milestone: bool) -> None:
-        nonlocal said, ended
+        nonlocal first, said, ended
         now = time.monotonic()
-        wait = SECONDS_BETWEEN_LINES if milestone else max(SECONDS_BETWEEN_LINES, (now - began) / 4)
+        if first is None and share > 0:
+            first, said = (share, now), now
+        under_way = now - first[1] if first else 0.0
+        wait = SECONDS_BETWEEN_LINES if milestone else max(SECONDS_BETWEEN_LINES, under_way / 4)
         if ended:
             return
         if share >= 1:
             left, ended = f"done in {duration(now - began)}", True
-        elif share > 0 and now - said >= wait:
-            left = f"{duration((now - began) / share * (1 - share))} left"
+        elif first and share > first[0] and now - said >= wait:
+            left = f"{duration(under_way / (share - first[0]) * (1 - share))} left"
         else:
             return
         said = now

@@ -63,7 +63,7 @@ def file_layers(path: Path, scale: str = "") -> list[Layer]:
         return own
     known = {name for _, tables in files for name in _scales(tables)}
     if scale not in known:
-        valid = f"one of {', '.join(sorted(known))}" if known else "a file with a table [scale.NAME]"
+        valid = ", ".join(sorted(known)) if known else "a file with a table [scale.NAME]"
         raise InputError(f"--scale {one_line(scale)}: {path} has no such scale; valid: {valid}")
     scaled = [(file, _scales(tables)[scale]) for file, tables in files if scale in _scales(tables)]
     return own + [Layer(f"{file} [scale.{scale}]", tables) for file, tables in scaled]

@@ -12,7 +12,10 @@ from stalefl.report.contest import Contest
 from stalefl.report.late_updates import seconds_text, server_cost
 from stalefl.report.setting_words import sentences
 from stalefl.report.significance import BETTER
-from stalefl.report.tables import MISSING
+from stalefl.report.tables import MISSING, REFERENCES
+
+LEAST_GAP = 0.01
+"""In accuracy, between nobody late and the best baseline; less is not worth a rescue."""
 
 
 class Answer(NamedTuple):
@@ -40,25 +43,38 @@ def answer(contests: Sequence[Contest]) -> Answer:
         "against best baseline\n95 % interval",
         "best\nbaseline",
         "its\naccuracy",
-        "server seconds each,\nbest",
-        "server seconds each,\nbaseline",
+        "with nobody\nlate",
+        "server seconds a\nlate update, best",
+        "server seconds a\nlate update, baseline",
     ]
     rows = [[*(_value(contest, key) for key in keys), *_figures(contest)] for contest in contests]
     return Answer(list(_overall(contests)), len(keys), headers, rows, list(_margins(contests, keys)))
 
 
 def _overall(contests: Sequence[Contest]) -> Iterator[str]:
-    """How often each method is best, and in how many settings surely."""
-    best = Counter(contest.best for contest in contests if contest.best is not None)
-    for method, count in best.most_common():
-        won = [contest for contest in contests if contest.best == method]
-        surely = sum(contest.verdicts.get(method) == BETTER for contest in won)
-        yield f"{method} is best in {count} of {len(contests)} settings."
-        if any(contest.baseline not in (None, method) for contest in won):
-            yield f"Against the best baseline that is more than seeds may differ by in {surely or 'none'} of these."
+    """Which methods are surely better than the best baseline, in how many settings, and how many have nothing to
+    rescue."""
+    settings = f"of {len(contests)} settings"
+    sure = Counter(winner for contest in contests if (winner := _sure_winner(contest)))
+    for method, count in sure.most_common():
+        yield f"{method} is best, and beats the best baseline by more than seeds may differ by, in {count} {settings}."
+    if unsure := len(contests) - sum(sure.values()):
+        yield f"In {unsure} {settings} no method is surely better than the best baseline."
+    if idle := sum(_nothing_to_rescue(contest) for contest in contests):
+        yield f"In {idle} {settings} there is nothing to rescue: the best baseline is as good as if nobody were late."
     measures = {contest.measure for contest in contests if contest.measure}
     if measures:
         yield f"Best: by {' or '.join(sorted(measures))}."
+
+
+def _sure_winner(contest: Contest) -> str | None:
+    return contest.best if contest.best and contest.verdicts.get(contest.best) == BETTER else None
+
+
+def _nothing_to_rescue(contest: Contest) -> bool:
+    without_late = contest.mean(REFERENCES[0])
+    baseline = contest.mean(contest.baseline) if contest.baseline else None
+    return without_late is not None and baseline is not None and without_late - baseline < LEAST_GAP
 
 
 def _margins(contests: Sequence[Contest], keys: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -77,7 +93,7 @@ def _value(contest: Contest, key: str) -> str:
 def _figures(contest: Contest) -> list[str]:
     best, baseline = contest.best, contest.baseline
     if best is None:
-        return [MISSING] * 8
+        return [MISSING] * 9
     return [
         best,
         BEST_BASELINE if best == baseline else contest.verdicts.get(best, MISSING),
@@ -85,6 +101,7 @@ def _figures(contest: Contest) -> list[str]:
         difference_text(contest.differences.get(best)),
         baseline or MISSING,
         _mean(contest, baseline),
+        _mean(contest, REFERENCES[0]),
         _each(contest, best),
         _each(contest, baseline),
     ]

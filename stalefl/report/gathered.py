@@ -15,6 +15,7 @@ from stalefl.report.folders import RunFolder, find_runs, read_json
 from stalefl.report.inspection_folders import InversionFolder, find_inversions
 from stalefl.report.metrics import Record
 from stalefl.report.sheets import Setting
+from stalefl.report.sweep_folder import SweepFolder
 
 Settings = dict[str, Any]
 """Dotted keys and their values."""
@@ -100,6 +101,8 @@ class Gathered:
     """How many runs were left out, being the same as another."""
     inversions: Sequence[InversionFolder] = ()
     """What ``stalefl invert`` left beside the runs."""
+    unbegun: int = 0
+    """How many runs of the sweeps among the folders have not begun."""
 
     @property
     def runs(self) -> list[StoredRun]:
@@ -128,8 +131,24 @@ def gather(paths: Sequence[Path]) -> Gathered:
     for run in runs:
         by_values.setdefault(repr(_without(run.settings, common)), []).append(run)
     names = _names(runs)
-    groups = [_group(members, common, names) for members in by_values.values()]
-    return Gathered(common, groups, len(found) - len(runs), find_inversions(paths))
+    groups = sorted((_group(members, common, names) for members in by_values.values()), key=_by_values)
+    return Gathered(common, groups, len(found) - len(runs), find_inversions(paths), sum(map(_unbegun, paths)))
+
+
+def _by_values(group: Group) -> list[tuple[bool, float, str]]:
+    """Numbers in their order, other values as they are written."""
+    values = group.values.values()
+    return [(True, v, "") if isinstance(v, (int, float)) else (False, 0.0, value_text(v)) for v in values]
+
+
+def _unbegun(path: Path) -> int:
+    """Of a sweep's runs, those without a record; 0 of another folder."""
+    folder = SweepFolder(path)
+    if not folder.sweep.is_file():
+        return 0
+    facts = folder.facts()
+    places = (folder.run_path(cell["name"], seed) for cell in facts["cells"] for seed in facts["seeds"])
+    return sum(not (place / "rounds.jsonl").exists() for place in places)
 
 
 def _distinct(runs: Iterable[StoredRun]) -> list[StoredRun]:

@@ -69,6 +69,8 @@ def _cautions(runs: Gathered) -> Iterator[str]:
         yield f"{run.folder.path} has not finished ({done}); it is in the curves, not in the table."
     if further := len(unfinished[MOST_NAMED_RUNS:]):
         yield f"Nor {'has' if further == 1 else 'have'} {further} more."
+    if runs.unbegun:
+        yield f"{runs.unbegun} further runs of the sweep have not begun: settings and seeds are missing."
     if runs.repeated:
         yield f"{runs.repeated} runs are the same as others (settings, method and seed) and were left out."
     devices = list(dict.fromkeys(str(run.environment["device"]) for run in runs.runs if "device" in run.environment))

@@ -6,9 +6,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from stalefl.config.grid import METHOD, short_names, value_text
-from stalefl.report.metrics import AFFECTED, LAST, OVERALL
+from stalefl.report.metrics import AFFECTED, OVERALL
 from stalefl.report.sheets import Setting
 from stalefl.report.tables import MISSING, REFERENCES, Result, figure_text, mean_of, rounds_text
+
+PERIOD = "mean_after_first_late"
 
 Figure = Callable[[Sequence[Result]], tuple[str, float | None]]
 """The text of a cell, and what it is ranked by: the higher, the better."""
@@ -17,20 +19,20 @@ Figure = Callable[[Sequence[Result]], tuple[str, float | None]]
 def pivots_markdown(settings: Sequence[Setting], references: Collection[str] = REFERENCES) -> str:
     """Two tables, each with a row for every method; "" where there is but one method or but one setting.
 
-    Accuracy on the affected class (on all classes, where that was not measured) in the last evaluated rounds, and the
+    Accuracy on the affected class (on all classes, where that was not measured) from the first late update on, and the
     rounds to its target. The best of a column is bold, references left out.
     """
     columns = _columns(settings)
     methods = list(dict.fromkeys(setting.values[METHOD] for setting in settings if METHOD in setting.values))
     if len(columns) < 2 or len(methods) < 2:
         return ""
-    affected = any(mean_of(runs, "last_10", AFFECTED) is not None for runs in _results(columns))
+    affected = any(mean_of(runs, PERIOD, AFFECTED) is not None for runs in _results(columns))
     key, what = (AFFECTED, "the affected class") if affected else (OVERALL, "all classes")
     accuracy = _table(columns, methods, references, lambda runs: _accuracy(runs, key))
     rounds = _table(columns, methods, references, lambda runs: _rounds(runs, key))
     return (
-        f"Accuracy on {what}, mean over the last {LAST} evaluated rounds:\n\n{accuracy}\n"
-        f"Rounds to the target accuracy on {what}:\n\n{rounds}"
+        f"Accuracy on {what}, mean from the first late update on:\n\n{accuracy}\n"
+        f"Rounds to the target accuracy on {what}, those before the first late update included:\n\n{rounds}"
     )
 
 
@@ -49,7 +51,7 @@ def _results(columns: Mapping[str, Mapping[str, Setting]]) -> list[Sequence[Resu
 
 
 def _accuracy(runs: Sequence[Result], key: str) -> tuple[str, float | None]:
-    return figure_text(runs, "last_10", key), mean_of(runs, "last_10", key)
+    return figure_text(runs, PERIOD, key), mean_of(runs, PERIOD, key)
 
 
 def _rounds(runs: Sequence[Result], key: str) -> tuple[str, float | None]:

@@ -28,6 +28,8 @@ class SweepFolder:
     def open(cls, path: Path | str) -> SweepFolder:
         """Raises InputError if there is no sweep to go on with."""
         folder = cls(path)
+        if not folder.path.is_dir():
+            raise InputError(f"{path}: no such folder; valid: one that stalefl sweep has written")
         if not folder.sweep.is_file():
             raise InputError(f"{path} holds no sweep; valid: a folder that stalefl sweep has written")
         return folder

@@ -103,6 +103,18 @@ def test_quiet_shows_nothing() -> None:
     assert screen.getvalue() == ""
 
 
+def test_what_was_done_before_the_first_report_is_no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resumed task has half of it behind it, and its start-up took a minute."""
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    screen = io.StringIO()
+    with steps(Console(file=screen, width=160), "round", 100, quiet=False) as advance:
+        for seconds, done in ((60, 50), (63, 51), (66, 52)):
+            now[0] = seconds
+            advance(done)
+    assert screen.getvalue().splitlines() == ["round 51/100, 2 min 27 s left", "round 52/100, 2 min 24 s left"]
+
+
 def test_steps_are_a_line_each_tenth_but_not_many_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
@@ -112,10 +124,10 @@ def test_steps_are_a_line_each_tenth_but_not_many_a_second(monkeypatch: pytest.M
             now[0] += 0.25
             advance(done)
     assert screen.getvalue().splitlines() == [
-        "fitting: iteration 8/40, 8 s left",
-        "fitting: iteration 16/40, 6 s left",
-        "fitting: iteration 24/40, 4 s left",
-        "fitting: iteration 32/40, 2 s left",
+        "fitting: iteration 9/40, 8 s left",
+        "fitting: iteration 17/40, 6 s left",
+        "fitting: iteration 25/40, 4 s left",
+        "fitting: iteration 33/40, 2 s left",
         "fitting: iteration 40/40, done in 10 s",
     ]
 
@@ -130,7 +142,7 @@ def test_steps_are_reported_soon_then_ever_more_rarely(monkeypatch: pytest.Monke
             advance(done)
     said = [int(line.split()[1].partition("/")[0]) for line in screen.getvalue().splitlines()]
     # The 200th step is a tenth of all.
-    assert said == [2, 4, 6, 8, 11, 15, 20, 27, 36, 48, 64, 86, 115, 154, 200, 267]
+    assert said == [3, 5, 7, 9, 12, 16, 21, 28, 37, 49, 65, 87, 116, 155, 200, 267]
 
 
 def test_steps_are_a_bar_on_a_terminal_and_nothing_when_quiet() -> None:
@@ -163,8 +175,7 @@ def test_shares_are_told_with_the_time_left_once_there_is_a_pace(monkeypatch: py
             now[0] = 100.0 + seconds
             advance(share)
     assert screen.getvalue().splitlines() == [
-        "attacking: 25%, 1 min 0 s left",
-        "attacking: 50%, 30 s left",
+        "attacking: 50%, 20 s left",
         "attacking: 100%, done in 50 s",
     ]
 

@@ -99,7 +99,7 @@ def test_a_dry_run_lists_the_cells_and_writes_nothing(
         (["grid.toml", "--jobs", "-1"], "run.jobs = -1"),
         (["grid.toml", "--device", "gpu"], 'run.device = "gpu" is no device'),
         (["grid.toml", "--out", "grid.toml"], "grid.toml is a file; valid: a new folder"),
-        (["--resume", "none"], "none holds no sweep"),
+        (["--resume", "none"], "none: no such folder"),
         (["grid.toml", "--resume", "none"], "--resume takes the grid from the folder"),
     ],
 )

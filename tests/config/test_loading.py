@@ -324,7 +324,7 @@ def test_bases_may_have_bases(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "scale", "says"),
     [
-        (PAPER, "tiny", "--scale tiny: FILE has no such scale; valid: one of small"),
+        (PAPER, "tiny", "--scale tiny: FILE has no such scale; valid: small"),
         (
             "[run]\nrounds = 3",
             "small",

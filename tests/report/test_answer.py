@@ -19,14 +19,25 @@ def test_several_settings_have_a_row_each(tmp_path: Path) -> None:
     assert found.headers[:3] == ["staleness.rounds", "best method", "verdict"]
     assert [row[:3] for row in found.rows] == [["5", "inversion", "better"], ["10", "unweighted", "best baseline"]]
     # 2 rounds of 0.5 s, of which the second has a late update.
-    assert found.rows[0][3:] == ["0.713", "+0.203\n+0.189 to +0.218", "unweighted", "0.510", "1", "1"]
+    assert found.rows[0][3:] == ["0.713", "+0.203\n+0.189 to +0.218", "unweighted", "0.510", "–", "1", "1"]
     assert found.sentences == [
-        "inversion is best in 1 of 2 settings.",
-        "Against the best baseline that is more than seeds may differ by in 1 of these.",
-        "unweighted is best in 1 of 2 settings.",
+        "inversion is best, and beats the best baseline by more than seeds may differ by, in 1 of 2 settings.",
+        "In 1 of 2 settings no method is surely better than the best baseline.",
         "Best: by accuracy on class 5 from the first late update on.",
     ]
     assert not found.margins
+
+
+def test_where_nobody_late_is_no_better_there_is_nothing_to_rescue(tmp_path: Path) -> None:
+    for delay, without_late in ((5, 0.515), (10, 0.6)):
+        figures = {"unstale": (without_late,) * 3, "unweighted": (0.50, 0.52, 0.51)}
+        three_seeds(tmp_path / str(delay), figures, {}, staleness={"rounds": delay})
+    found = answer(contests(gather([tmp_path])))
+    assert found.headers[7] == "with nobody\nlate"
+    assert [row[7] for row in found.rows] == ["0.515", "0.600"]
+    assert "In 1 of 2 settings there is nothing to rescue: the best baseline is as good as if nobody were late." in (
+        found.sentences
+    )
 
 
 def test_where_several_keys_vary_each_is_summed_up(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from stalefl.config.loading import experiment_to_toml, load_experiment
 from stalefl.contracts import InputError
 from stalefl.report.folders import RunFolder
 from stalefl.report.gathered import common_of, differing, flat, gather
+from stalefl.report.sweep_folder import SweepFolder
 
 
 def stored(path: Path, method: str = "weighted", seed: int = 0, **tables: Mapping[str, Any]) -> Path:
@@ -83,3 +84,18 @@ def test_what_documents_share_and_in_what_they_differ() -> None:
     assert common_of(documents) == {"a": 1}
     assert differing(documents) == {"b": [[1], [2]], "c": [0, None]}
     assert flat({"a": {"b": {"c": 1}, "d": {}}, "e": 2}) == {"a.b.c": 1, "e": 2}
+
+
+def test_settings_stand_in_the_order_of_their_values(tmp_path: Path) -> None:
+    for number, delay in enumerate((40, 5, 10)):
+        stored(tmp_path / str(number), staleness={"rounds": delay})
+    assert [group.values["staleness.rounds"] for group in gather([tmp_path]).groups] == [5, 10, 40]
+
+
+def test_runs_of_a_sweep_that_have_not_begun_are_counted(tmp_path: Path) -> None:
+    config = experiment_to_toml(load_experiment())
+    sweep = SweepFolder(tmp_path / "sweep")
+    sweep.create({name: ({"staleness.rounds": 5}, config) for name in ("a", "b")}, [0, 1], force=False)
+    stored(sweep.run_path("a", 1))
+    assert gather([sweep.path]).unbegun == 3
+    assert gather([sweep.run_path("a", 1)]).unbegun == 0

@@ -8,7 +8,7 @@ from stalefl.report.sheets import Setting
 
 def result(affected: float | None, to_target: int | None = None) -> dict[str, Any]:
     return {
-        "last_10": {"affected_class_accuracy": affected, "accuracy": 0.5},
+        "mean_after_first_late": {"affected_class_accuracy": affected, "accuracy": 0.5},
         "rounds_to_target": {"target": 0.7, "affected_class_accuracy": to_target, "accuracy": 40},
     }
 
@@ -30,7 +30,7 @@ SETTINGS = [
 def test_methods_down_settings_across_the_best_of_a_column_bold() -> None:
     accuracy, rounds = (part.splitlines() for part in pivots_markdown(SETTINGS).split("\n\nRounds"))
     assert accuracy == [
-        "Accuracy on the affected class, mean over the last 10 evaluated rounds:",
+        "Accuracy on the affected class, mean from the first late update on:",
         "",
         "| method | staleness.rounds 10 | staleness.rounds 40 |",
         "| --- | ---: | ---: |",
