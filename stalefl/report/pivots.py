@@ -17,10 +17,10 @@ Figure = Callable[[Sequence[Result]], tuple[str, float | None]]
 
 
 def pivots_markdown(settings: Sequence[Setting], references: Collection[str] = REFERENCES) -> str:
-    """Two tables, each with a row for every method; "" where there is but one method or but one setting.
+    """Tables with a row for every method; "" where there is but one method or but one setting.
 
     Accuracy on the affected class (on all classes, where that was not measured) from the first late update on, and the
-    rounds to its target. The best of a column is bold, references left out.
+    rounds to its target if any run reached it. The best of a column is bold, references left out.
     """
     columns = _columns(settings)
     methods = list(dict.fromkeys(setting.values[METHOD] for setting in settings if METHOD in setting.values))
@@ -29,11 +29,11 @@ def pivots_markdown(settings: Sequence[Setting], references: Collection[str] = R
     affected = any(mean_of(runs, PERIOD, AFFECTED) is not None for runs in _results(columns))
     key, what = (AFFECTED, "the affected class") if affected else (OVERALL, "all classes")
     accuracy = _table(columns, methods, references, lambda runs: _accuracy(runs, key))
+    text = f"Accuracy on {what}, mean from the first late update on:\n\n{accuracy}"
+    if not any(run["rounds_to_target"][key] for runs in _results(columns) for run in runs):
+        return text
     rounds = _table(columns, methods, references, lambda runs: _rounds(runs, key))
-    return (
-        f"Accuracy on {what}, mean from the first late update on:\n\n{accuracy}\n"
-        f"Rounds to the target accuracy on {what}, those before the first late update included:\n\n{rounds}"
-    )
+    return f"{text}\nRounds to the target accuracy on {what}, those before the first late update included:\n\n{rounds}"
 
 
 def _columns(settings: Sequence[Setting]) -> dict[str, dict[str, Setting]]:

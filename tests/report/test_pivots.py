@@ -57,6 +57,11 @@ def test_without_an_affected_class_all_classes_count() -> None:
     assert "| weighted | **40** | **40** |" in text
 
 
+def test_a_target_that_no_run_reached_has_no_table() -> None:
+    settings = [setting(rounds, name, result(0.5)) for rounds in (10, 40) for name in ("weighted", "inversion")]
+    assert "Rounds" not in pivots_markdown(settings)
+
+
 def test_nothing_to_compare() -> None:
     assert pivots_markdown(SETTINGS[:3]) == ""
     assert pivots_markdown([SETTINGS[0], SETTINGS[3]]) == ""
