@@ -12,6 +12,7 @@ from stalefl.audit.plan import settings_of
 from stalefl.privacy.accounting import epsilon
 from stalefl.privacy.conditions import unanswered, violations
 from stalefl.privacy.defences import Defence
+from stalefl.privacy.perceptual import is_image
 from stalefl.privacy.verdict import (
     KNOWN,
     PARTLY,
@@ -68,15 +69,17 @@ def document(audit: Audit, outcome: Outcome) -> dict[str, Any]:
 
 
 def _cell(audit: Audit, cell: Cell, outcome: Outcome) -> dict[str, Any]:
-    classes = audit.dataset.spec.classes
-    floor, others = outcome.references.get(NOISE), outcome.references.get(STRANGERS)
+    spec, references = audit.dataset.spec, outcome.references
+    verdict = judge_inputs(
+        cell.values, spec.classes, references.get(NOISE), references.get(STRANGERS), images=is_image(spec)
+    )
     return {
         "attack": cell.attack,
         "defence": cell.defence,
         "unfit": cell.unfit or None,
         "cases": cell.cases,
         "metrics": cell.values,
-        "inputs": _on_inputs(cell, judge_inputs(cell.values, classes, floor, others))._asdict() if cell.cases else None,
+        "inputs": _on_inputs(cell, verdict)._asdict() if cell.cases else None,
         "labels": _on_labels(cell, judge_labels(cell.values), outcome)._asdict() if cell.cases else None,
         "label_shares": list(cell.label_shares),
         "loss": cell.loss,

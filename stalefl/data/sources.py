@@ -129,7 +129,10 @@ def _why_not(name: str, local: Path | None, context: DataContext, error: Excepti
     cause = error.__cause__ or error
     reason = " ".join(str(cause).split()) or type(cause).__name__
     if "Unknown split" in reason:
-        return f"{name}: {reason}; name others with the options train_split and test_split (empty: split off a share)"
+        return (
+            f"{name}: {reason.rstrip('.')}; name others with the options train_split and test_split, or split off a "
+            "share for testing: --set data.options.test_split="
+        )
     if local is not None:
         return f"{name}: {local} cannot be read: {reason}"
     if context.download:

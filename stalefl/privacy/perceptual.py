@@ -41,7 +41,7 @@ def perceptual_distance(
 
     Raises InputError if the file given does not fit.
     """
-    if not _is_image(spec):
+    if not is_image(spec):
         return None
     if spec.shape[0] in (1, 3) and (network := alexnet_lpips(weights, download)):
         return Instrument("lpips: AlexNet", partial(_batched, partial(_by_alexnet, network, spec)))
@@ -55,7 +55,7 @@ def frechet_distance(
 ) -> Instrument | None:
     """FID, one value for two sets of images. ``weights``: a safetensors file of torch-fidelity's InceptionV3; the rest
     as for ``perceptual_distance``."""
-    if not _is_image(spec):
+    if not is_image(spec):
         return None
     if spec.shape[0] in (1, 3) and (network := inception_v3(weights, download)):
         return Instrument("fid: InceptionV3", partial(_frechet, partial(_inception_features, network, spec)))
@@ -77,7 +77,8 @@ def _normal(features: Tensor) -> Tensor:
     return features / (features.square().sum(dim=1, keepdim=True) + 1e-8).sqrt()
 
 
-def _is_image(spec: InputSpec) -> bool:
+def is_image(spec: InputSpec) -> bool:
+    """Whether inputs [C, H, W] are pixels."""
     return spec.space == "pixels" and len(spec.shape) == 3
 
 

@@ -32,7 +32,9 @@ class Thresholds:
 
     def in_words(self) -> tuple[str, ...]:
         return (
-            f'"{READABLE}": at least half of the samples have a PSNR of {self.readable_psnr_db:g} dB or more; or the '
+            f'"{READABLE}": at least half of the samples have a PSNR of {self.readable_psnr_db:g} dB or more (what is '
+            f"no image must be {self.above_strangers_db:g} dB above noise and strangers as well, of at least "
+            f"{self.fewest_clients} clients: series of a class are alike); or the "
             f"classifier recognises at least {self.recognised_share:.0%} as many of them as of the true ones, more "
             f"than chance, and their median PSNR is {self.above_strangers_db:g} dB above that of noise and of "
             "strangers (a class could be recognised without a sample); or at least "
@@ -69,19 +71,21 @@ def judge_inputs(
     floor: Values | None = None,
     strangers: Values | None = None,
     thresholds: Thresholds = THRESHOLDS,
+    *,
+    images: bool = True,
 ) -> Verdict:
-    """The verdict on recovered inputs, from ``summarise`` of the cell and, if measured, of the two references."""
+    """The verdict on recovered inputs, from ``summarise`` of the cell and, if measured, of the two references. Whether
+    they are ``images`` says what their PSNR means: a picture of so many dB can be seen, whatever strangers have."""
     if not cell.get("pairs"):
         return Verdict(UNKNOWN, "there are no recovered samples to compare with true ones")
     floor, strangers = floor or {}, strangers or {}
-    if reason := _readable(cell, classes, floor, strangers, thresholds):
+    if reason := _readable(cell, classes, floor, strangers, thresholds, images):
         return Verdict(READABLE, reason)
     if reason := _traces(cell, classes, floor, strangers, thresholds):
         return Verdict(TRACES, reason)
-    clients = cell.get("clients")
-    if clients is not None and clients < thresholds.fewest_clients:
-        needed = thresholds.fewest_clients
-        return Verdict(TOO_FEW, f"not readable; to tell traces from luck takes {needed} clients, not {_count(clients)}")
+    if _too_few(cell, thresholds):
+        needed, clients = thresholds.fewest_clients, _count(cell["clients"])
+        return Verdict(TOO_FEW, f"not readable; to tell traces from luck takes {needed} clients, not {clients}")
     return Verdict(NOISE, f"nothing stands out of noise and strangers in {_count(cell['pairs'])} samples")
 
 
@@ -105,10 +109,17 @@ def beyond_chance(share: float, count: float, chance: float) -> float:
     return float(binom.sf(round(share * count) - 1, round(count), min(chance, 1.0)))
 
 
-def _readable(cell: Values, classes: int, floor: Values, strangers: Values, thresholds: Thresholds) -> str:
+def _readable(
+    cell: Values, classes: int, floor: Values, strangers: Values, thresholds: Thresholds, images: bool
+) -> str:
     psnr, tokens = cell.get("psnr_median"), cell.get("token_accuracy")
-    if psnr is not None and psnr >= thresholds.readable_psnr_db:
-        return f"median PSNR {psnr:.1f} dB"
+    margin = _margin_db(cell, floor, strangers)
+    own = margin is not None and margin >= thresholds.above_strangers_db
+    shows = images or (own and not _too_few(cell, thresholds))
+    if psnr is not None and psnr >= thresholds.readable_psnr_db and shows:
+        return (
+            f"median PSNR {psnr:.1f} dB" if images else f"median PSNR {psnr:.1f} dB, {margin:.1f} above the references"
+        )
     if tokens is not None and tokens >= thresholds.token_share:
         return f"{tokens:.0%} of the tokens are right"
     if _tells_tokens(cell, floor, strangers, thresholds) and (cell["token_recall"] or 0) >= thresholds.token_share:
@@ -116,8 +127,6 @@ def _readable(cell: Values, classes: int, floor: Values, strangers: Values, thre
     seen, seen_true = cell.get("classifier_accuracy"), cell.get("classifier_accuracy_true")
     if seen is None or seen_true is None or not _recognised(cell, classes, floor, thresholds):
         return ""
-    margin = _margin_db(cell, floor, strangers)
-    own = margin is not None and margin >= thresholds.above_strangers_db
     if own and seen >= thresholds.recognised_share * seen_true:
         return f"the classifier recognises {seen:.0%}, of the true samples {seen_true:.0%}"
     return ""
@@ -171,6 +180,11 @@ def _recognised(cell: Values, classes: int, floor: Values, thresholds: Threshold
         return False
     chance = max(floor.get("classifier_accuracy") or 0.0, 1 / classes)
     return beyond_chance(seen, pairs, chance) <= thresholds.significance
+
+
+def _too_few(cell: Values, thresholds: Thresholds) -> bool:
+    clients = cell.get("clients")
+    return clients is not None and clients < thresholds.fewest_clients
 
 
 def _count(value: float | None) -> str:

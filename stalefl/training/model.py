@@ -58,7 +58,10 @@ def build_flat_model(
         torch.random.set_rng_state(generator.get_state())
         module = plugin.build(spec)
     if spec.space == "tokens" and not table_name(module):
-        raise InputError("the data set's inputs are tokens, which this model cannot embed; valid: a model of texts")
+        raise InputError(
+            "the data set's inputs are tokens, which this model cannot embed; valid: a model of texts, as textcnn of "
+            "stalefl-text"
+        )
     device = torch.device(device)
     layout = ParameterLayout.of(module)
     weights = layout.join([p.detach() for p in module.parameters()]).to(device)

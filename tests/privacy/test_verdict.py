@@ -69,6 +69,23 @@ def test_without_references_only_what_needs_none_is_judged() -> None:
     assert word({"psnr_median": 30.0}, floor=None, strangers=None) == "readable"
 
 
+@pytest.mark.parametrize(
+    ("psnr", "strangers", "clients", "expected"),
+    [
+        (27.8, 21.8, 7, "readable"),
+        (27.7, 21.8, 7, "no better than noise"),
+        (24.9, 10.0, 7, "traces"),
+        (27.8, 21.8, 6, "traces"),
+        (27.7, 21.8, 6, "too few to tell"),
+    ],
+)
+def test_a_series_is_readable_only_above_strangers(psnr: float, strangers: float, clients: int, expected: str) -> None:
+    cell, others = {"pairs": clients, "clients": clients, "psnr_median": psnr}, {"psnr_median": strangers}
+    assert judge_inputs(cell, 10, FLOOR, others, images=False).word == expected
+    assert judge_inputs(cell, 10, FLOOR, None, images=False).word != "readable", "strangers are not known"
+    assert (judge_inputs(cell, 10, FLOOR, others).word == "readable") == (psnr >= 25), "an image can be seen"
+
+
 def test_noise_nearer_than_strangers_is_what_counts() -> None:
     assert word({"psnr_median": 17.0}, floor={"psnr_median": 12.0}) == "no better than noise"
 

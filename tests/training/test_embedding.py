@@ -102,5 +102,5 @@ def test_a_data_set_in_vectors() -> None:
 
 
 def test_a_model_without_an_embedding_takes_no_tokens() -> None:
-    with pytest.raises(InputError, match="inputs are tokens, which this model cannot embed; valid: a model of texts"):
+    with pytest.raises(InputError, match="which this model cannot embed; valid: a model of texts, as textcnn"):
         build_flat_model(Sequential(nn.Linear(3, 2)), TEXTS, named_generator(0, "test"))

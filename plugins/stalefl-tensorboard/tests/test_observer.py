@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from stalefl.cli import main
 from stalefl.contracts import InputError
 from stalefl.testing import OBSERVER_CHECKS, example_inputs, example_records, example_watched
+from stalefl.testing.observers import example_state
 
 QUICK = ["--set", "staleness.rounds=1", "--set", "staleness.late_clients=1", "--set", "partition.clients=6"]
 QUICK += ["--set", "partition.samples_per_client=8", "--set", "method.options.iterations=3", "--jobs", "1", "-q"]
@@ -97,6 +99,16 @@ def test_settings_staleness_and_recovered_data_are_there(simulate: Any) -> None:
     pictures = found.Images(f"D_rec/client {client}")
     assert [picture.step for picture in pictures] == [2, 4]
     assert all(picture.encoded_image_string.startswith(b"\x89PNG") for picture in pictures)
+
+
+@pytest.mark.parametrize(("space", "drawn"), [("pixels", 1), ("signal", 1), ("tokens", 0), ("embedding", 0)])
+def test_recovered_texts_are_left_out(space: Any, drawn: int, tmp_path: Path) -> None:
+    watched = example_watched(tmp_path)
+    observer = TensorBoard(TensorBoardOptions(pictures_every_rounds=1))
+    observer.begin(replace(watched, input_spec=replace(watched.input_spec, space=space)))
+    for record in example_records():
+        observer.observe(record, example_state())
+    assert len(read(tmp_path / "tensorboard").Tags()["images"]) == drawn
 
 
 def test_a_run_that_goes_on_has_every_event_once(simulate: Any) -> None:

@@ -198,7 +198,10 @@ def test_labels_may_be_names(tmp_path: Path) -> None:
     [
         ({"source": ""}, "name a data set, as hf-text:NAME"),
         ({"source": "films.parquet", "text_column": "review"}, r"no column 'review'; columns are \['text', 'label'\]"),
-        ({"source": "films.parquet", "text_column": "label"}, "column 'label', row 0, holds 1; valid: strings"),
+        (
+            {"source": "films.parquet", "text_column": "label"},
+            "text number 1 of the training split .* is 1;",
+        ),
         ({"source": "films.parquet", "label_column": "stars"}, "no column 'stars'"),
         ({"source": "films.txt"}, "neither a path .* nor in Hugging Face's local cache"),
     ],
@@ -214,7 +217,11 @@ def test_what_does_not_fit_is_refused(films: Path, options: dict[str, Any], said
         ({"text": SENTENCES, "label": [0.5, 1.0, 0.5, 1.0, 0.5, 1.0]}, "labels must be class numbers from 0 or class"),
         ({"text": SENTENCES, "label": [0, 1, None, 0, 1, 0]}, "some samples have no label"),
         ({"text": SENTENCES, "label": [0, 2, 0, 2, 0, 2]}, "no text of class 1 in the training split"),
-        ({"text": ["good", None, "bad", "a", "b", "c"], "label": LABELS}, "column 'text', row 1, holds None"),
+        (
+            {"text": ["good", None, "bad", "a", "b", "c"], "label": LABELS},
+            "text number 2 of the training split .* is empty",
+        ),
+        ({"text": [*SENTENCES, "rare"], "label": [*LABELS, 2]}, "class 2 has one text only; valid: two or more, for"),
         ({"words": [1, 2, 3], "label": [0, 1, 0]}, "which column[?] Give the option text_column"),
         ({"text": SENTENCES, "stars": LABELS}, "which column[?] Give the option label_column"),
     ],
@@ -223,6 +230,27 @@ def test_rows_that_are_no_labelled_texts_are_refused(tmp_path: Path, rows: dict[
     datasets.Dataset.from_dict(rows).to_parquet(tmp_path / "odd.parquet")
     with pytest.raises(InputError, match=f"^hf-text:odd.parquet: {said}"):
         load(HuggingFaceText, tmp_path, source="odd.parquet", test_split="", test_fraction=0.4)
+
+
+def test_a_test_fraction_that_leaves_a_class_no_text_is_told(tmp_path: Path) -> None:
+    rows = {"text": [*SENTENCES, "so rare", "very rare"], "label": [*LABELS, 2, 2]}
+    datasets.Dataset.from_dict(rows).to_parquet(tmp_path / "rare.parquet")
+    for fraction, part in ((0.2, "testing"), (0.8, "training")):
+        with pytest.raises(InputError, match=f"class 2 has 2 texts, of which a test_fraction of {fraction} .* {part};"):
+            load(HuggingFaceText, tmp_path, source="rare.parquet", test_split="", test_fraction=fraction)
+    found = load(HuggingFaceText, tmp_path, source="rare.parquet", test_split="", test_fraction=0.5)
+    assert found.test.targets.tolist().count(2) == 1
+
+
+def test_an_empty_text_of_the_test_split_is_counted_there(tmp_path: Path) -> None:
+    in_splits(tmp_path / "films", {"text": ["good", "bad", None], "label": [1, 0, 1]})
+    with pytest.raises(InputError, match="text number 3 of the test split .* is empty"):
+        load(HuggingFaceText, tmp_path, source="films")
+
+
+def test_a_file_without_a_test_split_says_how_to_split_one_off(films: Path) -> None:
+    with pytest.raises(InputError, match=r"\]; name others .*: --set data.options.test_split=$"):
+        load(HuggingFaceText, films, source="films.csv")
 
 
 def test_inputs_are_whole_numbers_as_floats() -> None:

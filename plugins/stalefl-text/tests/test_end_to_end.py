@@ -48,7 +48,7 @@ def test_an_audit_reads_tokens(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("model", ["lenet", "mlp"])
 def test_a_model_of_images_takes_no_texts(model: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="valid: a model of texts"):
+    with pytest.raises(InputError, match="valid: a model of texts, as textcnn of stalefl-text"):
         stalefl("simulate", "--dataset", "template-sentences", "--model", model, "--out", tmp_path / "run")
 
 

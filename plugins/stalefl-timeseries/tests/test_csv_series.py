@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,17 @@ def test_long_rows_stay_as_they_come_without_a_time(load: Any) -> None:
     assert by_first_value(load(LONG, layout="long", columns=["x"]))[0] == ([[12, 11]], 0)
 
 
+@pytest.mark.parametrize("name", ["t", "Time", "STEP", "timestamp"])
+def test_a_time_that_becomes_a_channel_is_told_of(name: str, load: Any, caplog: pytest.LogCaptureFixture) -> None:
+    text = LONG.replace("label,t,", f"label,{name},")
+    with caplog.at_level(logging.WARNING, logger="stalefl"):
+        load(text, layout="long", time=name)
+        load(text, layout="long", columns=[name, "x"])
+        assert not caplog.records
+        assert load(text, layout="long").spec.shape == (2, 2)
+    assert f'file.csv: column {name} is read as a channel; to sort by it: option time = "{name}"' in caplog.text
+
+
 def test_both_examples_hold_the_same_series() -> None:
     context = DataContext(EXAMPLES)
     wide, long = (
@@ -85,7 +97,7 @@ def test_empty_cells_at_the_end_make_a_series_shorter(load: Any) -> None:
 
 def test_series_of_unequal_length_are_an_error_unless_said_what_to_do(load: Any) -> None:
     text = LONG + "s4,b,3,43\n"
-    with pytest.raises(InputError, match=r"^csv-series: .*file.csv, series s4 has 3 steps, .*series s1 has 2; valid: "):
+    with pytest.raises(InputError, match=r"^csv-series: \S*file.csv: series s4 has 3 steps, series s1 has 2; valid: "):
         load(text, layout="long", time="t")
     dataset = load(text, layout="long", time="t", unequal="resample", length=3)
     assert by_first_value(dataset)[0] == ([[11, 11.5, 12]], 0)
@@ -100,18 +112,27 @@ def test_other_delimiters_and_a_spreadsheets_mark(load: Any) -> None:
     [
         ("", {}, "file.csv is empty; valid: a header and at least one row"),
         ("label,x\n", {}, "file.csv is empty"),
-        ("class,x\na,1\n", {}, 'file.csv has no column "label"; valid: class, x'),
-        (WIDE, {"columns": ["x1", "x3"]}, 'file.csv has no column "x3"; valid: label, x1, y1'),
+        ("class,x\na,1\n", {}, 'has no column "label"; name another with the option label; valid: class, x'),
+        (WIDE, {"columns": ["x1", "x3"]}, 'no column "x3"; name another with the option columns; valid: label, x1'),
         ("label\na\n", {}, "0 columns of values do not make series of 1 channels"),
-        (WIDE, {"channels": 3}, "4 columns of values do not make series of 3 channels"),
+        (WIDE, {"channels": 3}, "4 columns of values do not make series of 3 channels; valid: a multiple of 3"),
         ("label,x,x\na,1,2\n", {}, 'file.csv has the column "x" twice'),
         ("label,x,y\na,1,2\nb,1,two\n", {}, 'file.csv, line 3, column y: "two" is not a number'),
         ("label,x,y\na,1,2\nb,nan,2\n", {}, 'file.csv, line 3, column x: "nan" is not a number'),
         ("label,x,y\na,1,2\n,1,2\n", {}, "file.csv, line 3, column label: empty"),
         ("label,x,y\na,,\n", {}, "file.csv, line 2: a series without values"),
         ("label,x,y\na,1,2,3\n", {}, "file.csv, line 2: 4 cells, but the header names 3 columns"),
-        ("label,x,y\na,1,2\na,1,3\nb,1,2\n", {}, "csv-series: class b has one series only"),
-        (LONG, {"layout": "long", "series": "id"}, 'file.csv has no column "id"'),
+        ("label,x,y\na,1,2\na,1,3\nb,1,2\n", {}, "file.csv: class b has one series only"),
+        (LONG, {"layout": "long", "series": "id"}, 'has no column "id"; name another with the option series'),
+        (WIDE, {"layout": "long"}, 'no column "series"; name another with the option series; or, if a row is a series'),
+        (WIDE, {"layout": "long"}, 'if a row is a series: layout = "wide"; valid: label, x1'),
+        (LONG, {"layout": "long", "time": "when"}, 'no column "when"; name another with the option time'),
+        (LONG, {}, '"s1" is not a number; or, if a row is one time step: layout = "long"'),
+        (
+            LONG.replace("series", "id"),
+            {"channels": 2},
+            'other channels; or, if a row is one time step: layout = "long"',
+        ),
         (LONG + "s4,a,3,43\n", {"layout": "long"}, 'line 10, column label: "a", but series s4 has "b" before'),
         (LONG + "s4,b,3\n", {"layout": "long"}, "line 10, column x: empty"),
         (WIDE, {"split": "part"}, 'file.csv has no column "part"'),

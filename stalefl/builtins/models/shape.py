@@ -8,7 +8,11 @@ from stalefl.contracts import InputError, InputSpec
 def image_shape(spec: InputSpec, model: str, least_side: int) -> tuple[int, int, int]:
     """(channels, height, width) of one input; InputError unless it is an image of at least ``least_side`` pixels."""
     if len(spec.shape) != 3:
-        valid = "valid: a model of texts" if spec.space == "tokens" else "the model mlp takes any shape"
+        valid = (
+            "valid: a model of texts, as textcnn of stalefl-text"
+            if spec.space == "tokens"
+            else "the model mlp takes any shape"
+        )
         raise InputError(
             f"model {model} needs images (channels, height, width), but the data set's inputs have shape {spec.shape}; "
             f"{valid}"

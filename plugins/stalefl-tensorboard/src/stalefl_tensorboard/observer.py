@@ -23,6 +23,8 @@ from stalefl_tensorboard.scalars import scalars
 from stalefl_tensorboard.settings import as_hyperparameters, as_text
 
 FOLDER = "tensorboard"
+TEXTS = ("tokens", "embedding")
+"""Spaces of inputs that are not drawn: what is recovered are vectors, and only the model can tell their words."""
 METRICS = ("accuracy/overall", "accuracy/affected class", "loss/test")
 """Curves whose last values TensorBoard shows beside the hyperparameters."""
 
@@ -72,9 +74,9 @@ class TensorBoard(Observer):
         return spec.class_names or tuple(map(str, range(spec.classes)))
 
     def _pictures(self, record: Mapping[str, Any], method_state: State) -> Iterator[Summary]:
-        """D_rec of the first clients whose late updates came in this round."""
+        """D_rec of the first clients whose late updates came in this round; none of texts."""
         every, t = self.options.pictures_every_rounds, record["round"]
-        if not every or t % every:
+        if not every or t % every or self.watched.input_spec.space in TEXTS:
             return
         found, late = recovered_data(method_state), {update["client"] for update in record["late_updates"]}
         kind = self.watched.settings["method"]["options"].get("labels", "soft")

@@ -1,4 +1,4 @@
-"""D_rec as pictures, drawn as stalefl draws it: images as images, series as curves."""
+"""D_rec as pictures, drawn as stalefl draws it: images as images, series as curves. Texts are left out."""
 
 from __future__ import annotations
 

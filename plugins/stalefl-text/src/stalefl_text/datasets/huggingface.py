@@ -11,8 +11,8 @@ import torch
 from pydantic import Field
 
 from stalefl.contracts import DataContext, Dataset, DatasetPlugin, InputError
-from stalefl.data.sources import HuggingFaceSource, class_targets, opened, split_off_test
-from stalefl_text.datasets.texts import Labelled, text_dataset
+from stalefl.data.sources import HuggingFaceSource, class_targets, opened
+from stalefl_text.datasets.texts import Labelled, divided, text_dataset
 from stalefl_text.tokenise import TextOptions
 
 LABEL_NAMES = ("label", "labels")
@@ -36,15 +36,15 @@ class HuggingFaceText(DatasetPlugin):
             raise InputError("hf-text: name a data set, as hf-text:NAME, hf-text:FOLDER or hf-text:FILE.csv")
         with opened(options, context, name) as (train_rows, test_rows):
             columns = _columns(train_rows, options, name)
-            texts, labels = _read(train_rows, columns, name)
-            test_texts, test_labels = _read(test_rows, columns, name) if test_rows else ([], [])
+            texts, labels = _read(train_rows, columns, name, "training")
+            test_texts, test_labels = _read(test_rows, columns, name, "test") if test_rows else ([], [])
             class_names, targets = class_targets([*labels, *test_labels], train_rows.features[columns[1]], name)
         every = Labelled([*texts, *test_texts], targets)
         if test_texts:
             parts = torch.arange(len(texts)), torch.arange(len(texts), len(targets))
+            train, test = (every.take(part) for part in parts)
         else:
-            parts = split_off_test(targets, options.test_fraction, name)
-        train, test = (every.take(part) for part in parts)
+            train, test = divided(name, every, class_names, options.test_fraction)
         return text_dataset(name, train, test, class_names, options)
 
 
@@ -64,7 +64,7 @@ def _columns(rows: Any, options: HuggingFaceTextOptions, name: str) -> tuple[str
     return text, label
 
 
-def _read(rows: Any, columns: tuple[str, str], name: str) -> tuple[list[str], list[Any]]:
+def _read(rows: Any, columns: tuple[str, str], name: str, part: str) -> tuple[list[str], list[Any]]:
     """The texts, and the labels as they are stored."""
     if missing := [column for column in columns if column not in rows.column_names]:
         raise InputError(f"{name}: no column {missing[0]!r} in every split; columns are {rows.column_names}")
@@ -74,5 +74,7 @@ def _read(rows: Any, columns: tuple[str, str], name: str) -> tuple[list[str], li
     texts, labels = (table.column(column).to_pylist() for column in columns)
     wrong = next((row for row, text in enumerate(texts) if not isinstance(text, str)), None)
     if wrong is not None:
-        raise InputError(f"{name}: column {columns[0]!r}, row {wrong}, holds {texts[wrong]!r}; valid: strings")
+        found = "is empty" if texts[wrong] is None else f"is {texts[wrong]!r}"
+        where = f"text number {wrong + 1} of the {part} split (column {columns[0]!r})"
+        raise InputError(f"{name}: {where} {found}; valid: a string in every row")
     return texts, labels

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from stalefl.contracts import Dataset, InputError, InputSpec, Split
+from stalefl.data.sources import split_off_test
 from stalefl_text.tokenise import Encoded, TextOptions, encoded, trained_tokenizer, vocabulary
 
 logger = logging.getLogger("stalefl.text")
@@ -24,6 +25,25 @@ class Labelled(NamedTuple):
 
     def take(self, indices: Tensor) -> Labelled:
         return Labelled([self.texts[index] for index in indices.tolist()], self.targets[indices])
+
+
+def divided(name: str, every: Labelled, class_names: Sequence[str], test_fraction: float) -> tuple[Labelled, Labelled]:
+    """A training and a test split, each class divided alike. Raises InputError for a class with too few texts."""
+    counts = torch.bincount(every.targets, minlength=len(class_names))
+    for label in (counts == 1).nonzero().flatten().tolist():
+        raise InputError(
+            f"{name}: class {class_names[label]} has one text only; valid: two or more, for training and testing"
+        )
+    parts = split_off_test(every.targets, test_fraction, name)
+    train, test = (every.take(part) for part in parts)
+    for part, split in (("training", train), ("testing", test)):
+        left = torch.bincount(split.targets, minlength=len(class_names))
+        for label in ((left == 0) & (counts > 0)).nonzero().flatten().tolist():
+            raise InputError(
+                f"{name}: class {class_names[label]} has {counts[label]} texts, of which a test_fraction of "
+                f"{test_fraction} leaves none for {part}; valid: more texts of it, or a test_fraction nearer to 0.5"
+            )
+    return train, test
 
 
 def text_dataset(

@@ -13,8 +13,8 @@ import torch
 from pydantic import Field
 
 from stalefl.contracts import DataContext, Dataset, DatasetPlugin, InputError
-from stalefl.data.sources import find_source, split_off_test
-from stalefl_text.datasets.texts import Labelled, text_dataset
+from stalefl.data.sources import find_source
+from stalefl_text.datasets.texts import Labelled, divided, text_dataset
 from stalefl_text.tokenise import TextOptions
 
 CLASSES = ("ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM")
@@ -46,8 +46,7 @@ class Trec(DatasetPlugin):
         if (folder / TEST_FILE).is_file():
             test = read_questions(folder / TEST_FILE)
         else:
-            parts = split_off_test(train.targets, self.options.test_fraction, "trec")
-            train, test = (train.take(part) for part in parts)
+            train, test = divided("trec", train, CLASSES, self.options.test_fraction)
         return text_dataset("trec", train, test, CLASSES, self.options)
 
 

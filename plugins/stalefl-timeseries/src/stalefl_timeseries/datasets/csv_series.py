@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +16,11 @@ from stalefl_timeseries.datasets.layouts import Order, long_series, one_value, w
 from stalefl_timeseries.datasets.tables import Row, Table
 from stalefl_timeseries.series import Series, Unequal, class_numbers, of_one_length, series_dataset, stratified
 
+logger = logging.getLogger("stalefl.timeseries")
+
 SPLITS = ("train", "test")
+TIMES = ("time", "t", "step", "timestamp")
+"""What a column of times is called, in letters of either size."""
 
 
 class CsvSeriesOptions(Options):
@@ -50,13 +56,15 @@ class CsvSeries(DatasetPlugin):
     def load(self, context: DataContext) -> Dataset:
         table = Table.read(find_file(self.options.source, context.data_dir), self.options.delimiter)
         columns = self.options.columns or self._values(table)
+        self._check_columns(table, columns)
         series = self._series(table, columns)
+        names, targets = class_numbers([one.label for one in series])
+        said = self._said_splits(table)
         try:
-            names, targets = class_numbers([one.label for one in series])
-            train, test = self._parts(table, targets, names)
+            train, test = self._parts(said, targets, names)
             values = of_one_length(series, self.options.unequal, self.options.length)
         except InputError as error:
-            raise InputError(f"csv-series: {error}") from error
+            raise InputError(f"csv-series: {table.path}: {error}") from error
         channel_names = columns if self.options.layout == "long" else columns[: self.options.channels]
         splits = ((values[part.numpy()], targets[part]) for part in (train, test))
         return series_dataset(f"csv-series:{self.options.source}", *splits, names, channel_names)
@@ -65,26 +73,51 @@ class CsvSeries(DatasetPlugin):
         others = {self.options.label, self.options.split}
         if self.options.layout == "long":
             others |= {self.options.series, self.options.time}
-        return tuple(name for name in table.columns if name not in others)
+        columns = tuple(name for name in table.columns if name not in others)
+        if self.options.layout == "long" and not self.options.time:
+            for name in columns:
+                if name.lower() in TIMES:
+                    _tell(f'{table.path}: column {name} is read as a channel; to sort by it: option time = "{name}"')
+        return columns
+
+    def _check_columns(self, table: Table, columns: tuple[str, ...]) -> None:
+        """Raises InputError naming a column that is missing and the option that names it."""
+        options = self.options
+        named = {"columns": columns, "label": [options.label], "split": [options.split] * bool(options.split)}
+        if options.layout == "long":
+            wide = '; or, if a row is a series: layout = "wide"'
+            table.check_has([options.series], f"name another with the option series{wide}")
+            named["time"] = [options.time] * bool(options.time)
+        for option, names in named.items():
+            table.check_has(names, f"name another with the option {option}")
 
     def _series(self, table: Table, columns: tuple[str, ...]) -> list[Series]:
         options = self.options
-        if options.layout == "wide":
+        if options.layout == "long":
+            return long_series(table, options.series, options.label, columns, options.time)
+        try:
             return wide_series(table, options.label, columns, options.channels, options.order)
-        return long_series(table, options.series, options.label, columns, options.time)
+        except InputError as error:
+            if not any(name == options.series or _is_of_words(table, name) for name in columns):
+                raise
+            raise InputError(f'{error}; or, if a row is one time step: layout = "long"') from error
 
-    def _parts(self, table: Table, targets: Tensor, class_names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
-        """Indices of the training and of the test series."""
-        if not self.options.split:
+    def _parts(self, said: list[str], targets: Tensor, class_names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+        """Indices of the training and of the test series, as the file has ``said`` or drawn."""
+        if not said:
             return stratified(targets, class_names, self.options.test_fraction, self.options.split_seed)
-        table.check_has([self.options.split])
+        train, test = (torch.tensor([k for k, each in enumerate(said) if each == part]) for part in SPLITS)
+        return train.long(), test.long()
+
+    def _said_splits(self, table: Table) -> list[str]:
+        """The split of every series, in the order of the series; empty without a column that says it."""
+        if not self.options.split:
+            return []
         rows_of: dict[str, list[Row]] = {}
         for row in table.rows:
             key = row.text(self.options.series) if self.options.layout == "long" else str(row.line)
             rows_of.setdefault(key, []).append(row)
-        said = [self._split_of(rows, name) for name, rows in rows_of.items()]
-        train, test = (torch.tensor([k for k, each in enumerate(said) if each == part]) for part in SPLITS)
-        return train.long(), test.long()
+        return [self._split_of(rows, name) for name, rows in rows_of.items()]
 
     def _split_of(self, rows: list[Row], name: str) -> str:
         said = one_value(rows, self.options.split, f"series {name}")
@@ -92,6 +125,17 @@ class CsvSeries(DatasetPlugin):
             return said
         where = f"{rows[0].path}, line {rows[0].line}, column {self.options.split}"
         raise InputError(f'{where}: "{said}"; valid: train or test')
+
+
+def _is_of_words(table: Table, column: str) -> bool:
+    """Whether a column names something: no cell of it is a number."""
+    return not any(row.is_number(column) for row in table.rows)
+
+
+@lru_cache(maxsize=100)
+def _tell(text: str) -> None:
+    """Once in a process: every run of a comparison reads the data."""
+    logger.warning("%s", text)
 
 
 def find_file(source: str, data_dir: Path) -> Path:

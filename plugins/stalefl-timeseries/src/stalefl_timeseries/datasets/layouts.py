@@ -19,16 +19,16 @@ def wide_series(table: Table, label: str, columns: Sequence[str], channels: int,
 
     Empty cells at the end make a series shorter. Raises InputError naming row and column.
     """
-    table.check_has([label, *columns])
     if not columns or len(columns) % channels:
-        raise InputError(f"{table.path}: {len(columns)} columns of values do not make series of {channels} channels")
+        raise InputError(
+            f"{table.path}: {len(columns)} columns of values do not make series of {channels} channels; valid: a "
+            f"multiple of {channels} columns (option columns), or other channels"
+        )
     steps = len(columns) // channels
     of_channel = [
         columns[c::channels] if order == "time" else columns[c * steps : (c + 1) * steps] for c in range(channels)
     ]
-    return [
-        Series(f"{table.path}, line {row.line}", row.text(label), _wide_values(row, of_channel)) for row in table.rows
-    ]
+    return [Series(f"line {row.line}", row.text(label), _wide_values(row, of_channel)) for row in table.rows]
 
 
 def _wide_values(row: Row, of_channel: Sequence[Sequence[str]]) -> Array:
@@ -43,7 +43,6 @@ def _wide_values(row: Row, of_channel: Sequence[Sequence[str]]) -> Array:
 def long_series(table: Table, series: str, label: str, columns: Sequence[str], time: str) -> list[Series]:
     """One time step per row: the rows of one ``series`` belong together, sorted by ``time`` or as they come, and have
     one label. Each of ``columns`` is a channel. Raises InputError naming row and column, or the series."""
-    table.check_has([series, label, *columns, *([time] if time else [])])
     if not columns:
         raise InputError(f"{table.path}: no columns of values; valid: one for each channel")
     rows_of: dict[str, list[Row]] = {}
@@ -53,7 +52,7 @@ def long_series(table: Table, series: str, label: str, columns: Sequence[str], t
     for name, rows in rows_of.items():
         ordered = sorted(rows, key=lambda row: row.number(time)) if time else rows
         values = np.array([[row.number(column) for column in columns] for row in ordered], dtype=np.float32)
-        found.append(Series(f"{table.path}, series {name}", one_value(rows, label, f"series {name}"), values.T))
+        found.append(Series(f"series {name}", one_value(rows, label, f"series {name}"), values.T))
     return found
 
 

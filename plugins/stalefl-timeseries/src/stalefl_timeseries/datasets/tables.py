@@ -29,16 +29,23 @@ class Row:
     def number(self, column: str) -> float:
         """The number in ``column``. Raises InputError naming row and column if there is no finite one."""
         text = self.text(column)
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if math.isfinite(value):
+        if math.isfinite(value := _as_number(text)):
             return value
         raise InputError(f'{self.path}, line {self.line}, column {column}: "{text}" is not a number')
 
+    def is_number(self, column: str) -> bool:
+        return math.isfinite(_as_number(self.cells[column]))
+
     def is_empty(self, column: str) -> bool:
         return not self.cells[column].strip()
+
+
+def _as_number(text: str) -> float:
+    """NaN for what is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 @dataclass(frozen=True)
@@ -66,10 +73,11 @@ class Table:
             raise InputError(f'{path} has the column "{twice[0]}" twice; valid: every name once')
         return cls(path, columns, rows)
 
-    def check_has(self, names: Sequence[str]) -> None:
-        """Raises InputError naming a column that is missing."""
+    def check_has(self, names: Sequence[str], advice: str = "") -> None:
+        """Raises InputError naming a column that is missing; ``advice`` is what to do about it."""
         if missing := [name for name in names if name not in self.columns]:
-            raise InputError(f'{self.path} has no column "{missing[0]}"; {nearest(missing[0], self.columns)}')
+            said = f"{advice}; {nearest(missing[0], self.columns)}".removeprefix("; ")
+            raise InputError(f'{self.path} has no column "{missing[0]}"; {said}')
 
 
 def _rows(path: Path, columns: Sequence[str], reader: Iterator[list[str]]) -> Iterator[Row]:
