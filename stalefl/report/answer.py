@@ -44,31 +44,31 @@ def answer(contests: Sequence[Contest]) -> Answer:
         "best\nbaseline",
         "its\naccuracy",
         "with nobody\nlate",
-        "server seconds a\nlate update, best",
-        "server seconds a\nlate update, baseline",
+        "server\u00a0seconds\na\u00a0late\u00a0update,\nbest",
+        "server\u00a0seconds\na\u00a0late\u00a0update,\nbaseline",
     ]
     rows = [[*(_value(contest, key) for key in keys), *_figures(contest)] for contest in contests]
     return Answer(list(_overall(contests)), len(keys), headers, rows, list(_margins(contests, keys)))
 
 
 def _overall(contests: Sequence[Contest]) -> Iterator[str]:
-    """Which methods are surely better than the best baseline, in how many settings, and how many have nothing to
-    rescue."""
+    """In how many settings each method is highest, and surely so, and in how many there is nothing to rescue."""
     settings = f"of {len(contests)} settings"
-    sure = Counter(winner for contest in contests if (winner := _sure_winner(contest)))
-    for method, count in sure.most_common():
-        yield f"{method} is best, and beats the best baseline by more than seeds may differ by, in {count} {settings}."
-    if unsure := len(contests) - sum(sure.values()):
-        yield f"In {unsure} {settings} no method is surely better than the best baseline."
+    for method, count in Counter(contest.best for contest in contests if contest.best).most_common():
+        won = [contest for contest in contests if contest.best == method]
+        surely = sum(contest.verdicts.get(method) == BETTER for contest in won)
+        rivals = any(contest.baseline not in (None, method) for contest in won)
+        how = (
+            f"; above the best baseline by more than seeds may differ by in {surely or 'none'} of them"
+            if rivals
+            else ""
+        )
+        yield f"{method} is highest in {count} {settings}{how}."
     if idle := sum(_nothing_to_rescue(contest) for contest in contests):
         yield f"In {idle} {settings} there is nothing to rescue: the best baseline is as good as if nobody were late."
     measures = {contest.measure for contest in contests if contest.measure}
     if measures:
         yield f"Best: by {' or '.join(sorted(measures))}."
-
-
-def _sure_winner(contest: Contest) -> str | None:
-    return contest.best if contest.best and contest.verdicts.get(contest.best) == BETTER else None
 
 
 def _nothing_to_rescue(contest: Contest) -> bool:
