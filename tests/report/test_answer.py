@@ -21,7 +21,8 @@ def test_several_settings_have_a_row_each(tmp_path: Path) -> None:
     # 2 rounds of 0.5 s, of which the second has a late update.
     assert found.rows[0][3:] == ["0.713", "+0.203\n+0.189 to +0.218", "unweighted", "0.510", "–", "1", "1"]
     assert found.sentences == [
-        "inversion is highest in 1 of 2 settings; above the best baseline by more than seeds may differ by in 1 of them.",
+        "inversion is highest in 1 of 2 settings; "
+        "above the best baseline by more than seeds may differ by in 1 of them.",
         "unweighted is highest in 1 of 2 settings.",
         "Best: by accuracy on class 5 from the first late update on.",
     ]
