@@ -41,7 +41,7 @@ def test_one_run_writes_a_run_folder_and_prints_its_result_as_json(
     assert (result["schema"], result["method"], result["rounds"], result["stale_updates"]) == (1, "inversion", 4, 2)
     assert {path.name for path in out.iterdir()} - {".lock"} == {
         *["config.toml", "environment.json", "partition.safetensors", "rounds.jsonl", "checkpoint.safetensors"],
-        *["weights.safetensors", "result.json", "curves.png"],
+        *["weights.safetensors", "result.json", "curves.png", "data.json"],
     }
     records = [json.loads(line) for line in (out / "rounds.jsonl").read_text().splitlines()]
     assert [record["round"] for record in records] == [1, 2, 3, 4]

@@ -38,7 +38,8 @@ def test_an_existing_folder_is_refused_unless_forced(tmp_path: Path) -> None:
         run(FakeGrid(slow_nodes()), tmp_path / "run", rounds=1)
     run(FakeGrid(slow_nodes()), tmp_path / "run", rounds=1, force=True)
     assert not (tmp_path / "run" / "updates").exists()
-    assert max(json.loads(line)["round"] for line in (tmp_path / "run" / "federation.jsonl").open()) == 1
+    lines = (tmp_path / "run" / "federation.jsonl").read_text().splitlines()
+    assert max(json.loads(line)["round"] for line in lines) == 1
 
 
 @pytest.mark.parametrize(("export", "count"), [("none", 0), ("late", 1), ("all", 9)])
