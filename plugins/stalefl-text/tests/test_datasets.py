@@ -133,7 +133,8 @@ def test_the_real_questions(real_data: Path) -> None:
     dataset = load(Trec, real_data)
     assert (len(dataset.train), len(dataset.test), len(dataset.spec.tokens)) == (4362, 1090, 2000)
     assert dataset.train.targets.bincount().tolist() == [69, 930, 1000, 978, 668, 717]
-    assert shown(dataset)[:4] == ["how", "did", "<unk>", "develop"]
+    # "How did serfdom develop in and then leave Russia ?": two of the words are too rare for 2,000.
+    assert shown(dataset)[:7] == ["how", "did", "<unk>", "<unk>", "in", "and", "then"]
 
 
 # --- the vocabulary -------------------------------------------------------------------------------------------------
