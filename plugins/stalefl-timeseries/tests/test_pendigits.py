@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +73,9 @@ def test_missing_digits_are_named(place: Path, monkeypatch: pytest.MonkeyPatch) 
         load(place.parent)
 
 
-@pytest.mark.skipif(
-    not (Path(os.environ.get("STALEFL_DATA", "none")) / "pendigits").is_dir(), reason="needs the data in STALEFL_DATA"
-)
-def test_the_real_digits() -> None:
-    dataset = load(Path(os.environ["STALEFL_DATA"]))
+@pytest.mark.realdata
+def test_the_real_digits(real_data: Path) -> None:
+    dataset = load(real_data)
     # As UCI's own description counts them.
     assert dataset.train.targets.bincount().tolist() == [780, 779, 780, 719, 780, 720, 720, 778, 719, 719]
     assert dataset.test.targets.bincount().tolist() == [363, 364, 364, 336, 364, 335, 336, 364, 336, 336]
