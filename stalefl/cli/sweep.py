@@ -94,7 +94,7 @@ def sweep_command(
         from stalefl.config.grid import load_grid
 
         cells = load_grid(grid, settings or [], flags, scale or "")
-        _check(cells, context, _place(grid, out), force or dry_run, quiet)
+        _check(grid, cells, context, _place(grid, out), force or dry_run, quiet)
         if dry_run:
             _list(cells, json_output)
             return
@@ -111,7 +111,7 @@ def _place(grid: Path, out: Path | None) -> Path:
     return out or Path("runs") / f"{grid.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
-def _check(cells: Sequence[Cell], context: DataContext, place: Path, force: bool, quiet: bool) -> None:
+def _check(grid: Path, cells: Sequence[Cell], context: DataContext, place: Path, force: bool, quiet: bool) -> None:
     """Raises InputError unless all cells can run. A folder that is taken is found before they are looked at."""
     from stalefl.cli.common import console
     from stalefl.cli.progress import announce, steps
@@ -120,11 +120,15 @@ def _check(cells: Sequence[Cell], context: DataContext, place: Path, force: bool
     screen.quiet = quiet
     announce(screen, f"checking {len(cells)} cell{'s' * (len(cells) > 1)}", spinner=False)
     with steps(screen, "cells checked:", len(cells), quiet) as tell:
+        from stalefl.contracts import InputError
         from stalefl.report.sweep_folder import SweepFolder
         from stalefl.sweep import check
 
         SweepFolder(place).check_free(force)
-        without_late = check(cells, context, tell)
+        try:
+            without_late = check(cells, context, tell)
+        except InputError as error:
+            raise InputError(f"{grid}: {error}") from error
     if without_late:
         logging.getLogger(__name__).warning(
             "no late update arrives within run.rounds in %d of %d cells, as %s: there nobody is late",

@@ -115,12 +115,14 @@ def _check_enough(samples: int, spec: PartitionTable) -> None:
         needed = spec.clients
     if needed <= samples:
         return
-    if spec.samples_per_client:
+    if spec.samples_per_client and spec.clients <= samples:
         raise InputError(
             f"partition.samples_per_client is {spec.samples_per_client}: {spec.clients} clients need {needed} samples, "
-            f"the data set has {samples}"
+            f"the data set has {samples}; valid: up to {samples // spec.clients}"
         )
-    raise InputError(f"partition.clients is {spec.clients}, but the data set has only {samples} samples")
+    raise InputError(
+        f"partition.clients is {spec.clients}, but the data set has only {samples} samples; valid: up to {samples}"
+    )
 
 
 def _pools(labels: Indices, classes: int, rng: np.random.Generator) -> list[Indices]:
@@ -180,7 +182,7 @@ def _shards(labels: Indices, spec: PartitionTable, rng: np.random.Generator) -> 
     if shards > len(labels):
         raise InputError(
             f"partition.shards_per_client is {spec.shards_per_client}: {shards} shards are needed, "
-            f"but the data set has only {len(labels)} samples"
+            f"but the data set has only {len(labels)} samples; valid: up to {len(labels) // spec.clients}"
         )
     shuffled = rng.permutation(len(labels))
     by_label = shuffled[np.argsort(labels[shuffled], kind="stable")]

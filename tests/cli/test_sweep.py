@@ -94,7 +94,10 @@ def test_a_dry_run_lists_the_cells_and_writes_nothing(
         (["none.toml"], "none.toml: cannot be read"),
         (["grid.toml", "--set", "staleness.rounds=3"], "staleness.rounds is varied by the grid"),
         (["grid.toml", "--set", "partition.clients=0"], "cell staleness.rounds=1, method=unweighted: --set"),
-        (["grid.toml", "--set", "staleness.affected_class=10"], "cell staleness.rounds=1, method=unweighted: stale"),
+        (
+            ["grid.toml", "--set", "staleness.affected_class=10"],
+            "grid.toml: cell staleness.rounds=1, method=unweighted: stale",
+        ),
         (["grid.toml", "--set", "method.options.a=1"], "cell staleness.rounds=1, method=unweighted: --set method"),
         (["grid.toml", "--jobs", "-1"], "run.jobs = -1"),
         (["grid.toml", "--device", "gpu"], 'run.device = "gpu" is no device'),

@@ -141,7 +141,10 @@ def test_one_class_with_fewer_clients_than_classes_leaves_the_last_classes() -> 
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ({"kind": "iid", "clients": 601}, "partition.clients is 601, but the data set has only 600 samples"),
+        (
+            {"kind": "iid", "clients": 601},
+            "partition.clients is 601, but the data set has only 600 samples; valid: up to 600",
+        ),
         ({"kind": "dirichlet", "sizes": "natural", "clients": 601}, "only 600 samples"),
         ({"kind": "dirichlet", "clients": 10, "samples_per_client": 61}, "10 clients need 610 samples"),
         ({"kind": "one-class", "clients": 10, "samples_per_client": 61}, "10 clients need 610 samples"),
