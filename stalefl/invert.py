@@ -192,6 +192,7 @@ def document(inverted: Inverted) -> dict[str, Any]:
         "stale_error": _error(update.delta, truth),
         "estimate_error": _error(estimate, truth),
         "anchored_estimate_error": _error(anchored, truth),
+        "true_update_size": None if truth is None else float(truth.abs().sum() / update.delta.abs().sum()),
         "label_shares": inverted.label_shares,
         "true_label_shares": inverted.true_label_shares,
     }

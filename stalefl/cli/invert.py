@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from stalefl.report.inspection_folders import InversionFolder
 
 RECOVERY = "Recovery"
+SMALL_TRUE_UPDATE = 0.1
+"""Size (L1) of the true update, relative to the late one's, below which errors relative to it are remarked on."""
 logger = logging.getLogger(__name__)
 
 
@@ -250,6 +252,13 @@ def _report(
         labels += f"; in the client's data: {labels_in_words(result['true_label_shares'], class_names)}"
     screen.print(labels, soft_wrap=True)
     screen.print(_table(result))
+    size = result["true_update_size"]
+    if size is not None and size < SMALL_TRUE_UPDATE:
+        screen.print(
+            f"the true update of today is {size:.2g} of the late one's size: the model knows the client's data by now. "
+            "Errors relative to so little are large whatever the estimate",
+            soft_wrap=True,
+        )
     screen.print(f"files: {folder.path} ({', '.join(folder.written())})", soft_wrap=True)
 
 

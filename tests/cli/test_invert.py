@@ -95,6 +95,17 @@ def test_files_give_what_the_run_gives(run: RunFolder, files: Path, tmp_path: Pa
     assert torch.equal(a["labels"], b["labels"])
 
 
+def test_errors_relative_to_next_to_nothing_are_remarked_on(files: Path, tmp_path: Path) -> None:
+    with np.load(files / "delta.npz") as delta:
+        np.savez(tmp_path / "truth.npz", *(0.01 * value for value in delta.values()))
+    known = ["--current", files / "now.safetensors", "--iterations", 1, "--size", 2, "--no-surface"]
+    text = invert(*of_files(files), *known, "--truth", tmp_path / "truth.npz", "--out", tmp_path / "a")
+    assert "99.000" in text
+    assert "the true update of today is 0.01 of the late one's size" in text
+    text = invert(*of_files(files), *known, "--truth", files / "truth.npz", "--out", tmp_path / "b")
+    assert "of the late one's size" not in text
+
+
 def test_every_part_of_the_local_program_is_named(files: Path, tmp_path: Path) -> None:
     adam = ["--set", "training.optimizer=adam", "--set", "training.lr=0.01", "--set", "training.proximal_mu=0.1"]
     quick = ["--iterations", 1, "--size", 2, "--no-surface", "--out", tmp_path / "out"]
