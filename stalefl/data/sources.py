@@ -45,16 +45,20 @@ def find_source(source: str, data_dir: Path) -> Path | None:
 
 
 def split_off_test(targets: Tensor, fraction: float, name: str) -> tuple[Tensor, Tensor]:
-    """Positions of the training and the test part, each class divided alike; always the same for the same targets."""
+    """Positions of the training and the test part, each class divided alike; always the same for the same targets.
+
+    Of a class of two or more samples either part gets one at least; a single one is for training. Raises InputError if
+    nothing is left to test on.
+    """
     rng = named_rng(0, "test-split")
     test = []
     for label in torch.unique(targets).tolist():
         own = rng.permutation(torch.nonzero(targets == label).flatten().numpy())
-        test.append(own[: int(len(own) * fraction + 0.5)])
+        test.append(own[: min(max(int(len(own) * fraction + 0.5), 1), len(own) - 1)])
     in_test = torch.zeros(len(targets), dtype=torch.bool)
     in_test[torch.from_numpy(np.concatenate(test))] = True
-    if not in_test.any() or in_test.all():
-        raise InputError(f"{name}: a test_fraction of {fraction} leaves no training or no test samples")
+    if not in_test.any():
+        raise InputError(f"{name}: no class has two samples, one for training and one for testing")
     return torch.nonzero(~in_test).flatten(), torch.nonzero(in_test).flatten()
 
 

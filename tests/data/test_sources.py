@@ -30,9 +30,17 @@ def test_a_share_of_every_class_is_split_off() -> None:
     assert torch.equal(split_off_test(targets, 0.2, "x")[1], test)
 
 
-def test_a_share_that_leaves_nothing_is_refused() -> None:
-    with pytest.raises(InputError, match="leaves no training or no test samples"):
-        split_off_test(torch.tensor([0, 1]), 0.1, "x")
+@pytest.mark.parametrize("fraction", [0.01, 0.2, 0.99])
+def test_a_class_of_two_has_one_sample_in_either_part_and_a_single_one_trains(fraction: float) -> None:
+    targets = torch.tensor([1, 0, 2, 1, 2, 2])
+    train, test = split_off_test(targets, fraction, "x")
+    assert torch.bincount(targets[train], minlength=3).tolist()[:2] == [1, 1]
+    assert torch.bincount(targets[test], minlength=3).tolist() == [0, 1, 2 if fraction > 0.5 else 1]
+
+
+def test_what_leaves_nothing_to_test_on_is_refused() -> None:
+    with pytest.raises(InputError, match="x: no class has two samples"):
+        split_off_test(torch.tensor([0, 1]), 0.9, "x")
 
 
 def test_the_offline_switch_is_put_back() -> None:
