@@ -67,6 +67,8 @@ class InputSpec:
     class_names: tuple[str, ...] = ()
     tokens: tuple[str, ...] = ()
     """[V], what each token number stands for."""
+    channel_names: tuple[str, ...] = ()
+    """[C], what each channel of a signal [C, L] is; pictures of several say which curve is which."""
 
 
 @dataclass(frozen=True)

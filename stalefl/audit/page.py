@@ -15,6 +15,7 @@ from stalefl.privacy.tokens import texts
 from stalefl.report.audit_plots import MOST_ROWS, draw_audit
 from stalefl.report.audit_tables import Row, columns, heading, rows, shown
 from stalefl.report.page import embedded, write_page
+from stalefl.report.samples import curve_key
 from stalefl.report.words import guarantee_in_words, program_in_words
 
 NOTED = {"pixels": "; dB: PSNR", "signal": "; dB: PSNR", "embedding": "; %: tokens anywhere"}
@@ -41,6 +42,7 @@ def draw_pictures(audit: Audit, outcome: Outcome) -> list[str]:
         if shown:
             columns["noise"] = [_noise(audit, case, sample) for case, sample in shown]
         what = f"what {attack} recovers, by defence" + NOTED[audit.dataset.spec.space] * any(map(any, notes.values()))
+        what = "; ".join(filter(None, [what, curve_key(audit.dataset.spec)]))
         columns = {name: _readable(audit, samples) for name, samples in columns.items()}
         draw_audit(columns, notes, audit.dataset.spec, audit.folder.picture(attack), what)
     return list(outcome.recovered)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from stalefl.contracts import InputSpec
 from stalefl.report.plots import BLUE, ORANGE, STYLE, VERMILLION, Array, save_figure
-from stalefl.report.samples import are_images, cell_size, draw_sample, drawable
+from stalefl.report.samples import are_images, cell_size, curve_key, draw_sample, drawable
 
 MOST_SAMPLES, MOST_TEXT_COLUMNS = 64, 4
 MOST_NAMED_CLASSES = 20
@@ -65,7 +65,8 @@ def draw_recovered(
             draw_sample(axes, value, spec)
         for axes in grid[shown:]:
             axes.axis("off")
-        figure.suptitle(f"D_rec, {count} samples\n{title}".strip(), fontsize=8)
+        heading = "; ".join(filter(None, [f"D_rec, {count} samples", curve_key(spec)]))
+        figure.suptitle(f"{heading}\n{title}".strip(), fontsize=8)
         save_figure(figure, path)
 
 

@@ -17,6 +17,7 @@ from stalefl.report.page_plots import draw_delays, draw_kept, draw_panel
 from stalefl.report.partition_plot import draw_partition_plot
 from stalefl.report.plots import window_of
 from stalefl.report.run_data import RunData, read_run_data
+from stalefl.report.samples import curve_key
 
 MOST_CLIENTS = 3
 MOST_PARTITIONS = 6
@@ -90,6 +91,8 @@ def _kept(method: str, seeds: Sequence[StoredRun]) -> Figure | None:
                 f"({len(shown)} of {len(recovered)} clients), as last recovered; above each its class. They are made "
                 "to reproduce an update, not a client's samples."
             )
+            if key := curve_key(data.spec):
+                caption += f" Curves: {key}."
             return Figure(drawn(lambda path: draw_kept(shown, data.spec, path)), caption)  # noqa: B023  (drawn now)
     return None
 

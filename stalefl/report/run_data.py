@@ -58,4 +58,5 @@ def _spec(facts: dict[str, Any]) -> InputSpec:
         value_range=(tuple(low), tuple(high)),
         space=facts["space"],
         class_names=tuple(facts["class_names"]),
+        channel_names=tuple(facts.get("channel_names", ())),
     )

@@ -5,6 +5,7 @@ curves.
 from __future__ import annotations
 
 import textwrap
+from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,6 +14,8 @@ from torch import Tensor
 from stalefl.contracts import InputSpec
 from stalefl.report.plots import Array
 
+COLOURS = ("blue", "orange", "green", "red", "purple", "brown", "pink", "grey", "olive", "cyan")
+"""Of curves, as matplotlib's "tab:..." are called."""
 CHARACTERS, LINES = 44, 5
 """Of a text, in the place that ``cell_size`` gives it."""
 
@@ -20,6 +23,14 @@ CHARACTERS, LINES = 44, 5
 def are_images(spec: InputSpec) -> bool:
     """Whether samples are drawn as images."""
     return spec.space == "pixels" and len(spec.shape) == 3
+
+
+def curve_key(spec: InputSpec) -> str:
+    """Which curve of a signal is which, as "blue: x, orange: y"; empty where there is nothing to tell apart."""
+    names = spec.channel_names
+    if spec.space != "signal" or not 1 < len(names) <= len(COLOURS):
+        return ""
+    return ", ".join(f"{colour}: {name}" for colour, name in zip(COLOURS, names, strict=False))
 
 
 def cell_size(sample: object, spec: InputSpec) -> tuple[float, float]:
@@ -51,8 +62,8 @@ def draw_sample(axes: Axes, value: Array | str, spec: InputSpec) -> None:
         draw_text(axes, value)
         return
     if not are_images(spec):
-        for row in value.reshape(-1, value.shape[-1]):
-            axes.plot(row, linewidth=0.9)
+        for row, colour in zip(value.reshape(-1, value.shape[-1]), cycle(COLOURS), strict=False):
+            axes.plot(row, linewidth=0.9, color=f"tab:{colour}")
         axes.tick_params(labelsize=6)
         return
     if len(value) == 3:

@@ -46,9 +46,11 @@ def check_samples_are_as_the_spec_says(
     cls: type[DatasetPlugin], options: Mapping[str, Any] | None = None, context: DataContext = NOWHERE
 ) -> str:
     """Samples are finite float32 [*spec.shape] within the value range, which has a least and a greatest value for each
-    channel."""
+    channel; channels are all named or none is."""
     dataset = _load(cls, options, context)
     low, high = _value_range(dataset.spec)
+    named, channels = len(dataset.spec.channel_names), dataset.spec.shape[0]
+    assert named in (0, channels), f"spec.channel_names has {named} names for {channels} channels"
     for name, split in _splits(dataset):
         inputs, _ = split.take(_some(split))
         expected = f"float32 [n, {', '.join(map(str, dataset.spec.shape))}]"

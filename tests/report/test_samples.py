@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 from stalefl.contracts import InputSpec
-from stalefl.report.samples import are_images, draw_sample, drawable
+from stalefl.report.samples import are_images, curve_key, draw_sample, drawable
 
 GREY = InputSpec((1, 2, 2), 3, ((-1.0,), (3.0,)))
 COLOUR = InputSpec((3, 2, 2), 3, ((0.0, -1.0, 10.0), (1.0, 1.0, 20.0)))
@@ -47,6 +47,14 @@ def test_a_signal_has_one_curve_per_row() -> None:
     axes = Figure().subplots()
     draw_sample(axes, np.arange(10.0).reshape(2, 5), SIGNAL)
     assert [list(np.asarray(line.get_ydata())) for line in axes.get_lines()] == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
+    assert [line.get_color() for line in axes.get_lines()] == ["tab:blue", "tab:orange"]
+
+
+def test_curves_are_told_apart_where_there_are_several() -> None:
+    assert curve_key(replace(SIGNAL, channel_names=("x", "y"))) == "blue: x, orange: y"
+    assert curve_key(SIGNAL) == ""
+    assert curve_key(replace(SIGNAL, shape=(1, 5), channel_names=("x",))) == ""
+    assert curve_key(replace(COLOUR, channel_names=("red", "green", "blue"))) == ""
 
 
 def test_a_text_is_written_in_lines_as_it_stands() -> None:

@@ -240,6 +240,10 @@ class NamesTooFew(Two):
     spec = InputSpec((2,), 2, ((0.0, 0.0), (1.0, 1.0)), "signal", ("a",))
 
 
+class ChannelsTooFew(Two):
+    spec = InputSpec((2,), 2, ((0.0, 0.0), (1.0, 1.0)), "signal", channel_names=("x",))
+
+
 class OneRangeForTwo(Two):
     spec = InputSpec((2,), 2, ((0.0,), (1.0,)), "signal")
 
@@ -257,6 +261,7 @@ def test_a_right_data_set_fails_nothing() -> None:
         (LacksAClass, "classes are as the spec says", "classes without a sample in the test split: 1"),
         (TooManyClasses, "classes are as the spec says", "targets of the test split are 0 to 2; spec.classes = 2"),
         (NamesTooFew, "classes are as the spec says", "spec.class_names has 1 names for 2 classes"),
+        (ChannelsTooFew, "samples are as the spec says", "spec.channel_names has 1 names for 2 channels"),
         (ByTheCompany, "samples can be taken again", "to_model gives another input for the same sample"),
         (Shuffles, "the same data come twice", "load draws from torch's default generator"),
     ],

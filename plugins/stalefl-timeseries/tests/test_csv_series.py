@@ -38,11 +38,14 @@ def by_first_value(dataset: Dataset) -> list[Any]:
 def test_a_wide_row_goes_step_by_step(load: Any) -> None:
     dataset = load(WIDE, channels=2)
     assert (dataset.name, dataset.spec.class_names) == ("csv-series:file.csv", ("a", "b"))
+    assert dataset.spec.channel_names == ("x", "y")
     assert by_first_value(dataset)[:2] == [([[1, 2], [10, 20]], 0), ([[3, 4], [30, 40]], 1)]
 
 
 def test_a_wide_row_goes_channel_by_channel(load: Any) -> None:
-    assert by_first_value(load(WIDE, channels=2, order="channel"))[0] == ([[1, 10], [2, 20]], 0)
+    dataset = load(WIDE, channels=2, order="channel")
+    assert by_first_value(dataset)[0] == ([[1, 10], [2, 20]], 0)
+    assert dataset.spec.channel_names == ("x1", "x2")
 
 
 def test_columns_may_be_chosen_and_ordered(load: Any) -> None:

@@ -137,7 +137,14 @@ def series_dataset(
     _check_channels(name, raw, channel_names)
     scale = Standardise.of(raw)
     value_range = tuple(scale.low.flatten().tolist()), tuple(scale.high.flatten().tolist())
-    spec = InputSpec(tuple(raw.shape[1:]), len(class_names), value_range, "signal", tuple(class_names))
+    spec = InputSpec(
+        tuple(raw.shape[1:]),
+        len(class_names),
+        value_range,
+        "signal",
+        tuple(class_names),
+        channel_names=tuple(channel_names),
+    )
     return Dataset(name, Split(raw, train[1], scale), Split(test_raw, test[1], scale), spec)
 
 

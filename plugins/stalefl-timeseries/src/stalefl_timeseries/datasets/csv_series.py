@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -65,9 +67,17 @@ class CsvSeries(DatasetPlugin):
             values = of_one_length(series, self.options.unequal, self.options.length)
         except InputError as error:
             raise InputError(f"csv-series: {table.path}: {error}") from error
-        channel_names = columns if self.options.layout == "long" else columns[: self.options.channels]
         splits = ((values[part.numpy()], targets[part]) for part in (train, test))
-        return series_dataset(f"csv-series:{self.options.source}", *splits, names, channel_names)
+        return series_dataset(f"csv-series:{self.options.source}", *splits, names, self._channel_names(columns))
+
+    def _channel_names(self, columns: Sequence[str]) -> Sequence[str]:
+        """In the wide layout a channel is called as the first of its columns is, without that one's number."""
+        channels = self.options.channels
+        if self.options.layout == "long":
+            return columns
+        firsts = columns[:channels] if self.options.order == "time" else columns[:: len(columns) // channels]
+        names = [re.sub(r"[\W_]*\d+$", "", first) for first in firsts]
+        return names if all(names) and len(set(names)) == channels else firsts
 
     def _values(self, table: Table) -> tuple[str, ...]:
         others = {self.options.label, self.options.split}
