@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from stalefl.report.metrics import Record
 
 CAUSES = {
+    "unreadable": "the reply could not be read as an update",
     "arrived": "the update held NaN or infinity when it arrived",
     "compensated": "what the method made of it did",
     "aggregated": "the new model would have, so that the whole round was left out",

@@ -28,5 +28,9 @@ def run(grid: FakeGrid, out: Path, *, rounds: int, clients: int = 3, config: Any
     return run_federation(grid, run_config, grid.clock())
 
 
+def records(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "rounds.jsonl").read_text().splitlines()]
+
+
 def notes(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "federation.jsonl").read_text().splitlines()]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from fakes import FakeGrid, Node
-from federations import notes, run
+from federations import notes, records, run
 from flwr.app import ArrayRecord, Message, MetricRecord, RecordDict
 from stalefl_flower.protocol import ARRAYS, DELTA, METRICS, SAMPLES
 
@@ -135,6 +135,7 @@ def test_a_reply_that_cannot_be_used_is_refused_told_and_counted(tmp_path: Path,
     assert [n["client"] for n in rejected] == [2, 2]
     assert reason in rejected[0]["reason"]
     assert result["rejected_updates"] == 2
+    assert [record["rejections"] for record in records(tmp_path)] == [[{"client": 2, "cause": "unreadable"}]] * 2
 
 
 def test_an_update_that_is_not_finite_is_rejected_by_the_core(tmp_path: Path) -> None:
@@ -143,6 +144,7 @@ def test_an_update_that_is_not_finite_is_rejected_by_the_core(tmp_path: Path) ->
     result = run(FakeGrid(faulty), tmp_path, rounds=2)
     assert result["rejected_updates"] == 2
     assert result["final"]["loss"] is not None
+    assert [record["rejections"] for record in records(tmp_path)] == [[{"client": 2, "cause": "arrived"}]] * 2
 
 
 def test_whole_weights_are_as_good_as_an_exact_difference(tmp_path: Path) -> None:

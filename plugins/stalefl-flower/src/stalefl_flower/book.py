@@ -110,17 +110,23 @@ class Book:
         due = self.test is not None and (state.round % settings.every_rounds == 0 or state.round == last)
         evaluation = evaluate(self.server.model, state.weights, state.buffers, self.test) if due and self.test else None
         late = sorted(u.staleness_rounds for u in facts.updates if u.staleness_rounds)
+        outcome = facts.outcome
+        rejected = [
+            *((client, "unreadable") for client in facts.refused),
+            *zip(outcome.rejected, outcome.causes, strict=True),
+        ]
         return round_record(
             round=state.round,
             participants=sorted({u.client for u in facts.updates}),
             staleness_rounds=late,
-            rejected_updates=len(facts.rejected),
+            rejected_updates=len(rejected),
             server_seconds=facts.server_seconds,
             client_seconds=facts.client_seconds,
             affected_classes=self.experiment.staleness.affected_classes,
             evaluation=evaluation,
-            inversion_iterations=facts.outcome.inversion_iterations,
-            late_updates=[_late_update(c) for c in facts.outcome.contributions if c.update.staleness_rounds],
+            inversion_iterations=outcome.inversion_iterations,
+            late_updates=[_late_update(c) for c in outcome.contributions if c.update.staleness_rounds],
+            rejections=[{"client": client, "cause": cause} for client, cause in rejected],
         )
 
 

@@ -61,8 +61,8 @@ class RoundFacts:
     updates: tuple[ClientUpdate, ...]
     """Those that arrived and could be read."""
     outcome: ServerRound
-    rejected: tuple[int, ...]
-    """Clients whose reply was refused: unreadable, of another shape, or not finite."""
+    refused: tuple[int, ...]
+    """Clients whose reply could not be read as an update; ``outcome`` tells whose update was not finite."""
     client_seconds: float
     """What the clients say they trained, summed."""
     server_seconds: float
@@ -146,7 +146,7 @@ class Federation:
             view=view,
             updates=tuple(current.updates),
             outcome=outcome,
-            rejected=(*current.refused, *outcome.rejected),
+            refused=tuple(current.refused),
             client_seconds=current.client_seconds,
             server_seconds=server_seconds,
         )
