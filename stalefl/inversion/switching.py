@@ -48,7 +48,7 @@ class Switch:
 
     def gamma(self, round: int, window: float) -> float:
         """The weight of the estimate in a round; ``window`` is a share of the rounds before the switch."""
-        if not self.switched_round:
+        if not self.switched_round or round < self.switched_round:
             return 1.0
         passed, length = round - self.switched_round, window * self.switched_round
         return max(0.0, 1 - passed / length) if length else 0.0

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from stalefl.contracts import ClientUpdate, Compensated, Compensator, ServerView, State
@@ -40,6 +40,13 @@ class InversionOptions(RecoveryOptions):
     switch_window: float = Field(
         0.1, ge=0, le=1, description="share of the rounds before the switch over which the estimate fades out"
     )
+    switch_round: int = Field(0, ge=0, description="switch in this round, whatever the errors say; 0 = when they say so")
+
+    @model_validator(mode="after")
+    def _check_switch(self) -> InversionOptions:
+        if self.switch_round and not self.switch_back:
+            raise ValueError(f"switch_round = {self.switch_round} needs switch_back = true")
+        return self
 
 
 class Inversion(Compensator):
@@ -82,7 +89,9 @@ class Inversion(Compensator):
         return weights, {**state, "prepared": {}, "on_time": on_time, "estimates": estimates}
 
     def _gamma(self, view: ServerView, state: State) -> float:
-        return Switch(**state["switch"]).gamma(view.round, self.options.switch_window)
+        chosen = self.options.switch_round
+        switch = Switch(switched_round=chosen) if chosen else Switch(**state["switch"])
+        return switch.gamma(view.round, self.options.switch_window)
 
     def _uniqueness(self, update: ClientUpdate, view: ServerView, state: State) -> Uniqueness:
         """Against the clients that are on time as a rule: not those that the server is still waiting for, although they

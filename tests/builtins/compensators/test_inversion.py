@@ -308,6 +308,15 @@ def test_what_is_kept_while_it_fades_out_is_the_estimate_not_the_mixture() -> No
     assert torch.equal(estimate, compensated().delta)
 
 
+@pytest.mark.parametrize(("chosen", "gamma"), [(101, 1.0), (100, 1.0), (80, 0.5), (50, 0.0)])
+@pytest.mark.parametrize("found", [0, 60])
+def test_a_chosen_round_is_switched_in_whatever_the_errors_say(chosen: int, gamma: float, found: int) -> None:
+    """As seen in round 100, with a window of half of the rounds before it."""
+    result = compensated(state=switched(found), switch_round=chosen, switch_window=0.5)
+    assert result.facts["gamma"] == gamma
+    torch.testing.assert_close(result.delta, gamma * compensated().delta + (1 - gamma) * STALE)
+
+
 def test_estimates_that_prove_worse_make_the_switch() -> None:
     """Nothing has moved between dispatch and arrival: each late update is what is sought, no estimate can be better."""
     seen, state = now(awaited=[(client, ROUND) for client in range(ENOUGH_ARRIVALS)]), nothing_learned()
@@ -412,7 +421,16 @@ def test_the_state_goes_through_a_checkpoint(tmp_path) -> None:
     assert torch.equal(results[0].delta, results[1].delta)
 
 
-@pytest.mark.parametrize("options", [{"uniqueness": "on"}, {"switch_window": 1.5}, {"switch_back": 1}, {"size": 0}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"uniqueness": "on"},
+        {"switch_window": 1.5},
+        {"switch_back": 1},
+        {"switch_round": 9, "switch_back": False},
+        {"size": 0},
+    ],
+)
 def test_options_that_make_no_sense_are_errors(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         InversionOptions(**options)
