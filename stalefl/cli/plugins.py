@@ -79,6 +79,8 @@ def show_command(
         return
     for record in found:
         _print_record(record)
+        if record.kind == "model":
+            _print_parameters(record.name)
 
 
 @app.command("check")
@@ -229,6 +231,25 @@ def _print_record(record: Description) -> None:
     for option in record.options:
         table.add_row(option.name, option.type, option.default, option.description)
     screen.print(table)
+
+
+def _print_parameters(model: str) -> None:
+    """What a user who brings updates of an own system has to know."""
+    from stalefl.contracts import InputError
+    from stalefl.registry import load_registry
+    from stalefl.testing.models import example_parameters
+
+    try:
+        shapes, spec = example_parameters(type(load_registry().create("model", model, {})))
+    except InputError:  # a model that needs options, or inputs of its own
+        return
+    listed = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
+    console().print(
+        "  parameters, in the order in which files without names hold them (shapes for inputs "
+        f"{list(spec.shape)} and {spec.classes} classes):\n  {listed}\n",
+        soft_wrap=True,
+        markup=False,
+    )
 
 
 def _table(*columns: str) -> Table:

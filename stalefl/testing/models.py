@@ -177,6 +177,13 @@ def _build(cls: type[ModelPlugin], options: Mapping[str, Any] | None, spec: Inpu
     return build_flat_model(created(cls, options or {}), spec, named_generator(0, "initial-weights"))
 
 
+def example_parameters(cls: type[ModelPlugin]) -> tuple[dict[str, tuple[int, ...]], InputSpec]:
+    """Names and shapes of a model's parameters, in order, for the inputs it is checked with. Raises InputError if it
+    takes none of them."""
+    (model, _, _), spec = _example(cls, None, None)
+    return dict(zip(model.layout.names, model.layout.shapes, strict=True)), spec
+
+
 def _forward(parts: Parts, spec: InputSpec) -> Tensor:
     model, weights, buffers = parts
     return model.forward(weights, buffers, example_inputs(spec, SAMPLES))

@@ -43,6 +43,12 @@ def test_show_prints_the_options(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"w-pred", "(method)", "stalefl", "gamma", "0.9", "number"} <= set(words)
 
 
+def test_show_of_a_model_names_its_parameters_in_order(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = output(capsys, "show", "mlp")
+    assert "shapes for inputs [4] and 3 classes" in shown
+    assert "1.weight [200, 4], 1.bias [200], 3.weight [200, 200], 3.bias [200], 5.weight [3, 200], 5.bias [3]" in shown
+
+
 def test_show_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     (record,) = json.loads(output(capsys, "show", "lenet", "--json"))
     assert (record["kind"], record["package"]) == ("model", "stalefl")

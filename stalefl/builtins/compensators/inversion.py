@@ -40,7 +40,9 @@ class InversionOptions(RecoveryOptions):
     switch_window: float = Field(
         0.1, ge=0, le=1, description="share of the rounds before the switch over which the estimate fades out"
     )
-    switch_round: int = Field(0, ge=0, description="switch in this round, whatever the errors say; 0 = when they say so")
+    switch_round: int = Field(
+        0, ge=0, description="switch in this round, whatever the errors say; 0 = when they say so"
+    )
 
     @model_validator(mode="after")
     def _check_switch(self) -> InversionOptions:
