@@ -12,6 +12,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from overview import overview_markdown
+
 from stalefl.comparison import Task, summarise
 from stalefl.config.grid import METHOD
 from stalefl.config.loading import load_experiment, toml_value
@@ -36,7 +38,7 @@ KEPT = (
     "curves.png",
 )
 TABLE = re.compile(
-    r"<!-- (table|settings|estimates|windows|audit|grid) (\S+)((?: \S+=\S+)*) -->\n.*?<!-- end -->", re.DOTALL
+    r"<!-- (table|settings|estimates|windows|audit|grid|overview) (\S+)((?: \S+)*) -->\n.*?<!-- end -->", re.DOTALL
 )
 SWEEP = "runs.jsonl"
 
@@ -46,13 +48,16 @@ def results_page() -> str:
 
     ``settings`` in place of ``table`` has a row for each folder in it rather than for each method, ``estimates`` gives
     the errors of estimates, ``windows`` those by 20 rounds, ``audit`` the figures of a privacy audit, ``grid`` those of
-    a sweep, of all its settings or of those with ``KEY=VALUE``.
+    a sweep, of all its settings or of those with ``KEY=VALUE``; ``overview`` has a row for each setting of all records
+    that it names.
     """
     text = (DOCS / "results.md").read_text(encoding="utf-8")
     return TABLE.sub(lambda m: f"<!-- {m[1]} {m[2]}{m[3]} -->\n{_records_table(m[1], m[2], m[3])}<!-- end -->", text)
 
 
 def _records_table(kind: str, name: str, choice: str = "") -> str:
+    if kind == "overview":
+        return overview_markdown([name, *choice.split()])
     if not (RECORDS / name).is_dir():
         return "Not measured yet.\n"
     if kind == "grid":
