@@ -158,6 +158,6 @@ def run_task(
 
 
 def run_tasks(tasks: Sequence[Task], jobs: int, on_round: OnRound, stop: Stop) -> list[dict[str, Any] | None]:
-    """Results in the order of ``tasks``, None for runs that were stopped. ``jobs`` 0 fills the machine's cores."""
+    """Results in the order of ``tasks``, None for runs that were stopped. ``jobs`` 0 fills the machine."""
     run = tasks[0].experiment.run
-    return run_all(run_task, tasks, jobs or fitting_jobs(run.device, run.threads), on_round, stop)
+    return run_all(run_task, tasks, jobs or fitting_jobs(run.device, run.threads, len(tasks)), on_round, stop)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -22,9 +21,13 @@ from typing import Any, Protocol, TypeVar
 
 from stalefl.contracts import PROGRESS
 from stalefl.devices import resolve_device
+from stalefl.machine import cores, free_bytes, own_bytes
 
 LOGGERS = ("stalefl", PROGRESS)
 """Those whose levels a user's wish sets; the others are below them."""
+
+LEAST_BYTES = 2**30
+"""A run of the smallest model takes 0.8 to 0.9 GB, nearly all of it libraries."""
 
 T = TypeVar("T")
 
@@ -52,11 +55,24 @@ def new_stop() -> Stop:
     return threading.Event()
 
 
-def fitting_jobs(device: str, threads: int) -> int:
-    """How many tasks of so many threads fill the machine: one on a GPU, which they would share."""
+def fitting_jobs(device: str, threads: int, tasks: int) -> int:
+    """How many of the tasks, of so many threads each, fill the machine: one on a GPU, which they would share; else what
+    cores and memory allow. A task is taken to need ``LEAST_BYTES`` or, if that is more, what this process has needed to
+    prepare it. Where memory is what limits them that is told."""
     if resolve_device(device).type != "cpu":
         return 1
-    return max(1, (os.cpu_count() or 1) // threads)
+    by_cores = min(tasks, max(1, cores() // threads))
+    needed, free = max(LEAST_BYTES, own_bytes()), free_bytes()
+    by_memory = max(1, free // needed)
+    if by_memory < by_cores:
+        logging.getLogger(PROGRESS).info(
+            "memory is free for %d of %d runs at a time: %.1f GB, each may need %.1f (--jobs for another number)",
+            by_memory,
+            by_cores,
+            free / 1e9,
+            needed / 1e9,
+        )
+    return min(by_cores, by_memory)
 
 
 def run_all(work: Work[T], tasks: Sequence[T], jobs: int, on_event: OnEvent, stop: Stop) -> list[Any]:

@@ -238,7 +238,7 @@ def run_sweep(sweep: Sweep, jobs: int, on_round: OnRound, on_end: OnEnd, stop: S
         run = sweep.cells[0].experiment.run
         tasks = [sweep.places[index].task(sweep.context) for index in left]
         with sweep.folder.locked():
-            run_all(run_and_tell, tasks, jobs or fitting_jobs(run.device, run.threads), on_event, stop)
+            run_all(run_and_tell, tasks, jobs or fitting_jobs(run.device, run.threads, len(tasks)), on_event, stop)
     return reasons[0] if reasons else ""
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,38 @@ def test_a_process_that_disappears(work: Any) -> None:
         run_all(work.kill_itself, [0, 1], 2, lambda index, event: None, new_stop())
 
 
-def test_jobs_that_fit_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
-    assert [fitting_jobs("cpu", threads) for threads in (1, 3, 8, 16)] == [8, 2, 1, 1]
+@pytest.fixture
+def machine_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, float, float], None]:
+    """Sets cores, free memory and that of this process, in GiB."""
+
+    def set_to(cores: int, free: float, own: float) -> None:
+        monkeypatch.setattr("stalefl.processes.cores", lambda: cores)
+        monkeypatch.setattr("stalefl.processes.free_bytes", lambda: int(free * 2**30))
+        monkeypatch.setattr("stalefl.processes.own_bytes", lambda: int(own * 2**30))
+
+    return set_to
+
+
+def test_jobs_that_fit_the_cores(machine_of: Any, caplog: pytest.LogCaptureFixture) -> None:
+    machine_of(cores=8, free=100, own=1)
+    with caplog.at_level(logging.INFO, "stalefl.progress"):
+        assert [fitting_jobs("cpu", threads, 50) for threads in (1, 3, 8, 16)] == [8, 2, 1, 1]
+        assert fitting_jobs("cpu", 1, 3) == 3
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    ("free", "own", "jobs"),
+    [(5.9, 0.2, 5), (5.9, 2.0, 2), (0.1, 0.2, 1)],
+    ids=["at least a GiB each", "as much as this process", "one at least"],
+)
+def test_jobs_that_fit_the_memory(
+    free: float, own: float, jobs: int, machine_of: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    machine_of(cores=64, free=free, own=own)
+    with caplog.at_level(logging.INFO, "stalefl.progress"):
+        assert fitting_jobs("cpu", 1, 50) == jobs
+    assert f"memory is free for {jobs} of 50 runs at a time" in caplog.text
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -98,5 +98,5 @@ def attack(audit: Audit, jobs: int, on_share: Callable[[float], None], stop: Sto
         shares[index] = share
         on_share(sum(shares) / len(shares))
 
-    results = run_all(make_attempt, tasks, jobs or fitting_jobs(run.device, run.threads), on_event, stop)
+    results = run_all(make_attempt, tasks, jobs or fitting_jobs(run.device, run.threads, len(tasks)), on_event, stop)
     return all(results)

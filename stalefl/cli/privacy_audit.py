@@ -139,7 +139,7 @@ def privacy_audit_command(
     settings: SettingsOption = None,
     jobs: Annotated[
         int | None,
-        typer.Option(help="Attacks at the same time; 0 = as many as there are cores.", rich_help_panel=MACHINE),
+        typer.Option(help="Attacks at the same time; 0 = as many as cores and memory allow.", rich_help_panel=MACHINE),
     ] = None,
     out: Annotated[
         Path | None,

@@ -92,7 +92,9 @@ def simulate_command(
     force: ForceOption = False,
     jobs: Annotated[
         int | None,
-        typer.Option(help="Runs at the same time, as run.jobs; 0 = as many as cores.", rich_help_panel=MACHINE),
+        typer.Option(
+            help="Runs at the same time, as run.jobs; 0 = as many as cores and memory allow.", rich_help_panel=MACHINE
+        ),
     ] = None,
     device: DeviceOption = None,
     data_dir: DataDirOption = None,

@@ -171,7 +171,7 @@ class RunTable(Table):
     seeds: PositiveInt = Field(1, description="repeat with this many seeds: seed, seed + 1, ...")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
     threads: PositiveInt = Field(1, description="CPU threads of one run; part of what makes a run repeatable")
-    jobs: NonNegativeInt = Field(0, description="runs at the same time; 0 = as many as there are cores")
+    jobs: NonNegativeInt = Field(0, description="runs at the same time; 0 = as many as cores and memory allow")
     checkpoint_every_rounds: PositiveInt = Field(5, description="a stopped run goes on from the last checkpoint")
 
 
