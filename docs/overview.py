@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stalefl.config.grid import METHOD
 from stalefl.config.loading import load_experiment
 from stalefl.report.folders import find_runs
 from stalefl.report.metrics import AFFECTED
@@ -95,7 +96,8 @@ def _results(folder: Path) -> list[tuple[dict[str, Any], Result]]:
     """What each run found, and the values that a sweep gave its keys."""
     if (sweep := folder / "runs.jsonl").is_file():
         lines = map(json.loads, sweep.read_text(encoding="utf-8").splitlines())
-        return [(line["values"], line["result"]) for line in lines]
+        runs = [(line["values"], line["result"]) for line in lines]
+        return sorted(runs, key=lambda run: [value for key, value in run[0].items() if key != METHOD])
     return [({}, result) for run in find_runs(folder) if (result := run.read_result())]
 
 
