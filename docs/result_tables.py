@@ -44,7 +44,8 @@ SWEEP = "runs.jsonl"
 
 
 def results_page() -> str:
-    """results.md as it stands, with each ``<!-- table NAME -->`` followed by the table of docs/records/NAME.
+    """results.md as it stands, with each ``<!-- table NAME -->`` followed by the table of docs/records/NAME, a
+    comparison or a sweep of methods alone.
 
     ``settings`` in place of ``table`` has a row for each folder in it rather than for each method, ``estimates`` gives
     the errors of estimates, ``windows`` those by 20 rounds, ``audit`` the figures of a privacy audit, ``grid`` those of
@@ -64,6 +65,8 @@ def _records_table(kind: str, name: str, choice: str = "") -> str:
         return "\n" + pivots_markdown(_settings(name, choice.split())) + "\n"
     if kind == "audit":
         return audit_markdown(json.loads((RECORDS / name / "result.json").read_text())) + "\n"
+    if kind == "table" and (RECORDS / name / SWEEP).is_file():
+        return comparison_markdown([result for setting in _settings(name, ()) for result in setting.results])
     runs = [(run, result) for run in find_runs(RECORDS / name) if (result := run.read_result())]
     if kind == "table":
         return comparison_markdown([result for _, result in runs])
