@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from overview import overview_markdown
 
 from stalefl.comparison import Task, summarise
-from stalefl.config.grid import METHOD
+from stalefl.config.grid import METHOD, cell_label
 from stalefl.config.loading import load_experiment, toml_value
 from stalefl.contracts import DataContext
 from stalefl.report.audit_tables import audit_markdown
@@ -47,10 +48,10 @@ def results_page() -> str:
     """results.md as it stands, with each ``<!-- table NAME -->`` followed by the table of docs/records/NAME, a
     comparison or a sweep of methods alone.
 
-    ``settings`` in place of ``table`` has a row for each folder in it rather than for each method, ``estimates`` gives
-    the errors of estimates, ``windows`` those by 20 rounds, ``audit`` the figures of a privacy audit, ``grid`` those of
-    a sweep, of all its settings or of those with ``KEY=VALUE``; ``overview`` has a row for each setting of all records
-    that it names.
+    ``settings`` in place of ``table`` has a row for each folder in it, or for each cell of a sweep, rather than for
+    each method; ``estimates`` gives the errors of estimates, ``windows`` those by 20 rounds, ``audit`` the figures of
+    a privacy audit, ``grid`` those of a sweep, of all its settings or of those with ``KEY=VALUE``; ``overview`` has a
+    row for each setting of all records that it names.
     """
     text = (DOCS / "results.md").read_text(encoding="utf-8")
     return TABLE.sub(lambda m: f"<!-- {m[1]} {m[2]}{m[3]} -->\n{_records_table(m[1], m[2], m[3])}<!-- end -->", text)
@@ -65,8 +66,9 @@ def _records_table(kind: str, name: str, choice: str = "") -> str:
         return "\n" + pivots_markdown(_settings(name, choice.split())) + "\n"
     if kind == "audit":
         return audit_markdown(json.loads((RECORDS / name / "result.json").read_text())) + "\n"
-    if kind == "table" and (RECORDS / name / SWEEP).is_file():
-        return comparison_markdown([result for setting in _settings(name, ()) for result in setting.results])
+    if kind in ("table", "settings") and (RECORDS / name / SWEEP).is_file():
+        rows = [(cell_label(setting.values), result) for setting in _settings(name, ()) for result in setting.results]
+        return comparison_markdown([{**r, "method": label} if kind == "settings" else r for label, r in rows])
     runs = [(run, result) for run in find_runs(RECORDS / name) if (result := run.read_result())]
     if kind == "table":
         return comparison_markdown([result for _, result in runs])
@@ -105,7 +107,8 @@ def keep(folder: Path, name: str) -> None:
 
 
 def keep_sweep(sweep: Path, name: str) -> None:
-    """Write the results of all runs that have finished, and settings and environment of the first of them."""
+    """Write the results of all runs that have finished, beside those of other cells and seeds that were kept before,
+    and settings and environment of the first of them."""
     folder, target = SweepFolder.open(sweep), RECORDS / name
     facts = folder.facts()
     places = [(cell, seed) for cell in facts["cells"] for seed in facts["seeds"]]
@@ -113,9 +116,16 @@ def keep_sweep(sweep: Path, name: str) -> None:
     done = [(cell, run, result) for cell, run in runs if (result := run.read_result())]
     lines = [{"values": cell["values"], "seeds": len(facts["seeds"]), "result": result} for cell, _, result in done]
     target.mkdir(parents=True, exist_ok=True)
-    (target / SWEEP).write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    before = (target / SWEEP).read_text(encoding="utf-8").splitlines() if (target / SWEEP).is_file() else []
+    kept = {_place(line): line for line in [*map(json.loads, before), *lines]}
+    (target / SWEEP).write_text("".join(f"{json.dumps(line)}\n" for line in kept.values()), encoding="utf-8")
     for file in ("config.toml", "environment.json"):
         shutil.copyfile(done[0][1].path / file, target / file)
+
+
+def _place(line: Mapping[str, Any]) -> str:
+    """The cell and the seed of a sweep's run."""
+    return json.dumps([line["values"], line["result"]["seed"]], sort_keys=True)
 
 
 def keep_audit(audit: Path, name: str) -> None:
