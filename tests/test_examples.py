@@ -90,8 +90,10 @@ def test_every_shadow_estimates(path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", EMBEDDED_GRIDS, ids=lambda path: path.stem)
 def test_every_cell_of_a_grid_runs(path: Path, tmp_path: Path) -> None:
+    of_one_method = read_toml(path).get("method", {}).get("name") == "inversion"
+    iterations = f"method.options.{'' if of_one_method else 'inversion.'}iterations=2"
     small = [
-        *["--set", "run.seeds=1", "--set", "run.rounds=2", "--set", "method.options.inversion.iterations=2"],
+        *["--set", "run.seeds=1", "--set", "run.rounds=2", "--set", iterations],
         *["--set", "partition.clients=10", "--set", "partition.samples_per_client=8", "--set", "model.name=mlp"],
     ]
     assert main(["sweep", str(path), *small, "-q", "--jobs", "1", "--out", str(tmp_path / "sweep")]) == 0
