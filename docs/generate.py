@@ -5,7 +5,7 @@ built-ins; the tables in results.md from the records in docs/records. tests/test
 date.
 
 ``python docs/generate.py keep FOLDER NAME`` copies the records of a run, comparison, sweep or audit to
-docs/records/NAME (result_tables.py).
+docs/records/NAME (kept.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from result_tables import keep, results_page
+from kept import keep
+from result_tables import results_page
 from typer.main import get_command
 
 from stalefl import hookspecs

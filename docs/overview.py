@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from stalefl.config.grid import METHOD
+from kept import RECORDS, finished_runs, is_sweep, sweep_runs
+
 from stalefl.config.loading import load_experiment
-from stalefl.report.folders import find_runs
 from stalefl.report.metrics import AFFECTED
+from stalefl.report.pivots import PERIOD
 from stalefl.report.tables import MISSING, Result
 
-RECORDS = Path(__file__).parent / "records"
-PERIOD = "mean_after_first_late"
 NOBODY_LATE, AS_THEY_ARE = "unstale", "unweighted"
 INVERSIONS = ("inversion", "anchored-inversion")
 LEAST_LOSS = 0.05
@@ -32,12 +29,8 @@ class Measured:
     @property
     def seeds(self) -> set[int]:
         """Those of which every method that the table names has a run."""
-        named = [
-            self.scores.get(NOBODY_LATE, {}),
-            self.scores.get(AS_THEY_ARE, {}),
-            *map(self.scores.get, self.inversions),
-        ]
-        return set.intersection(*(set(by_seed or {}) for by_seed in named))
+        named = (NOBODY_LATE, AS_THEY_ARE, *self.inversions)
+        return set.intersection(*(set(self.scores.get(method, ())) for method in named))
 
     @property
     def inversions(self) -> list[str]:
@@ -84,21 +77,19 @@ def _figure(accuracy: float) -> str:
 def _measured(names: Sequence[str]) -> Iterator[Measured]:
     """Records of one setting, as of methods that were measured apart, are one row."""
     settings: dict[str, dict[str, dict[int, float]]] = {}
-    for folder in (RECORDS / name for name in names):
-        experiment = load_experiment(folder / "config.toml").model_dump()
-        for values, result in _results(folder):
+    for name in names:
+        experiment = load_experiment(RECORDS / name / "config.toml").model_dump()
+        for values, result in _results(name):
             methods = settings.setdefault(_words(experiment, values), {})
             methods.setdefault(result["method"], {})[result["seed"]] = result[PERIOD][AFFECTED]
     yield from (Measured(words, scores) for words, scores in settings.items())
 
 
-def _results(folder: Path) -> list[tuple[dict[str, Any], Result]]:
+def _results(name: str) -> list[tuple[Mapping[str, Any], Result]]:
     """What each run found, and the values that a sweep gave its keys."""
-    if (sweep := folder / "runs.jsonl").is_file():
-        lines = map(json.loads, sweep.read_text(encoding="utf-8").splitlines())
-        runs = [(line["values"], line["result"]) for line in lines]
-        return sorted(runs, key=lambda run: [value for key, value in run[0].items() if key != METHOD])
-    return [({}, result) for run in find_runs(folder) if (result := run.read_result())]
+    if is_sweep(name):
+        return [(run.values, run.result) for run in sweep_runs(name)]
+    return [({}, result) for _, result in finished_runs(name)]
 
 
 def _words(experiment: Mapping[str, Any], values: Mapping[str, Any]) -> str:

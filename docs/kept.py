@@ -1,0 +1,123 @@
+"""The records in docs/records: how they come there, and what is read from them.
+
+Of a run or comparison all but weights and checkpoints is kept, beside methods and seeds that were kept before; of a
+sweep the results of its runs, one line each; of an audit its settings, figures and pictures.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stalefl.comparison import Task, summarise
+from stalefl.config.grid import METHOD
+from stalefl.config.loading import load_experiment
+from stalefl.contracts import DataContext
+from stalefl.report.folders import ComparisonFolder, RunFolder, find_runs
+from stalefl.report.sweep_folder import SweepFolder
+from stalefl.report.tables import Result
+
+RECORDS = Path(__file__).parent / "records"
+SWEEP = "runs.jsonl"
+KEPT = (
+    "config.toml",
+    "environment.json",
+    "rounds.jsonl",
+    "result.json",
+    "comparison.json",
+    "summary.json",
+    "curves.png",
+)
+
+
+@dataclass(frozen=True)
+class SweepRun:
+    """What a run of a sweep found: the values of its cell's keys, and how many seeds the cell was to have."""
+
+    values: Mapping[str, Any]
+    seeds: int
+    result: Result
+
+
+def is_sweep(name: str) -> bool:
+    return (RECORDS / name / SWEEP).is_file()
+
+
+def sweep_runs(name: str) -> list[SweepRun]:
+    """The runs of the sweep kept as docs/records/NAME, in the order of their values other than the method."""
+    lines = (RECORDS / name / SWEEP).read_text(encoding="utf-8").splitlines()
+    runs = [SweepRun(**json.loads(line)) for line in lines]
+    return sorted(runs, key=lambda run: [value for key, value in run.values.items() if key != METHOD])
+
+
+def finished_runs(name: str) -> list[tuple[RunFolder, Result]]:
+    """The runs kept one by one below docs/records/NAME."""
+    return [(run, result) for run in find_runs(RECORDS / name) if (result := run.read_result())]
+
+
+def keep(folder: Path, name: str) -> None:
+    """Copy the records of ``folder``, a run, comparison, sweep or audit, to docs/records/NAME."""
+    if (folder / "cases.safetensors").is_file():
+        keep_audit(folder, name)
+    elif (folder / SweepFolder.FILES[0]).is_file():
+        keep_sweep(folder, name)
+    else:
+        keep_records(folder, name)
+
+
+def keep_sweep(sweep: Path, name: str) -> None:
+    """Write the results of all runs that have finished, beside those of other cells and seeds that were kept before,
+    and settings and environment of the first of them."""
+    folder, target = SweepFolder.open(sweep), RECORDS / name
+    facts = folder.facts()
+    places = [(cell, seed) for cell in facts["cells"] for seed in facts["seeds"]]
+    runs = [(cell, RunFolder(folder.run_path(cell["name"], seed))) for cell, seed in places]
+    done = [(cell, run, result) for cell, run in runs if (result := run.read_result())]
+    lines = [{"values": cell["values"], "seeds": len(facts["seeds"]), "result": result} for cell, _, result in done]
+    target.mkdir(parents=True, exist_ok=True)
+    before = (target / SWEEP).read_text(encoding="utf-8").splitlines() if (target / SWEEP).is_file() else []
+    kept = {_place(line): line for line in [*map(json.loads, before), *lines]}
+    (target / SWEEP).write_text("".join(f"{json.dumps(line)}\n" for line in kept.values()), encoding="utf-8")
+    for file in ("config.toml", "environment.json"):
+        shutil.copyfile(done[0][1].path / file, target / file)
+
+
+def _place(line: Mapping[str, Any]) -> str:
+    """The cell and the seed of a sweep's run."""
+    return json.dumps([line["values"], line["result"]["seed"]], sort_keys=True)
+
+
+def keep_audit(audit: Path, name: str) -> None:
+    """Copy what an audit found to docs/records/NAME: its settings, figures and pictures."""
+    target = RECORDS / name
+    target.mkdir(parents=True, exist_ok=True)
+    for source in [audit / "config.toml", audit / "result.json", *audit.glob("recovered-*.png")]:
+        shutil.copyfile(source, target / source.name)
+
+
+def keep_records(runs: Path, name: str) -> None:
+    """Copy what a run or comparison has recorded to docs/records/NAME, beside the methods and seeds that lie there."""
+    several = ComparisonFolder.is_one(runs)
+    for source in sorted(path for kept in KEPT for path in runs.rglob(kept)):
+        target = RECORDS / name / source.relative_to(runs)
+        if several and source.parent == runs and target.exists():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    if several:
+        summarise_records(name, ComparisonFolder(runs).facts()["methods"])
+
+
+def summarise_records(name: str, new_methods: Sequence[str]) -> None:
+    """Write the comparison's overview and picture anew, from all of its runs."""
+    folder = ComparisonFolder(RECORDS / name)
+    methods = list(dict.fromkeys([*folder.facts()["methods"], *new_methods]))
+    seeds = {int(path.name.removeprefix("seed-")) for path in folder.path.glob("*/seed-*")}
+    folder.write_facts(methods, sorted(seeds))
+    runs = find_runs(folder.path)
+    tasks = [Task(load_experiment(run.config), run.path, DataContext(Path())) for run in runs]
+    summarise(tasks, [run.read_result() or {} for run in runs], folder.path)
