@@ -15,7 +15,7 @@ from stalefl.config.loading import toml_value
 from stalefl.report.audit_tables import audit_markdown
 from stalefl.report.estimation import estimation_markdown, windows_markdown
 from stalefl.report.pivots import pivots_markdown
-from stalefl.report.sheets import Setting
+from stalefl.report.sheets import Setting, Sheet, sheet, sheet_markdown
 from stalefl.report.tables import comparison_markdown
 
 DOCS = Path(__file__).parent
@@ -29,9 +29,9 @@ def results_page() -> str:
     comparison or a sweep of methods alone.
 
     ``settings`` in place of ``table`` has a row for each folder in it, or for each cell of a sweep, rather than for
-    each method; ``estimates`` gives the errors of estimates, ``windows`` those by 20 rounds, ``audit`` the figures of
-    a privacy audit, ``grid`` those of a sweep, of all its settings or of those with ``KEY=VALUE``; ``overview`` has a
-    row for each setting of all records that it names.
+    each method; ``estimates`` gives the errors of estimates, of a sweep by its settings, ``windows`` those by 20
+    rounds, ``audit`` the figures of a privacy audit, ``grid`` those of a sweep, of all its settings or of those with
+    ``KEY=VALUE``; ``overview`` has a row for each setting of all records that it names.
     """
     text = (DOCS / "results.md").read_text(encoding="utf-8")
     return TABLE.sub(lambda m: f"<!-- {m[1]} {m[2]}{m[3]} -->\n{_records_table(m[1], m[2], m[3])}<!-- end -->", text)
@@ -49,6 +49,8 @@ def _records_table(kind: str, name: str, choice: str = "") -> str:
     if kind in ("table", "settings") and is_sweep(name):
         rows = [(cell_label(run.values), run.result) for run in sweep_runs(name)]
         return comparison_markdown([{**r, "method": label} if kind == "settings" else r for label, r in rows])
+    if kind == "estimates" and is_sweep(name):
+        return _errors(sheet(_settings(name, choice.split())))
     runs = finished_runs(name)
     if kind == "table":
         return comparison_markdown([result for _, result in runs])
@@ -61,6 +63,13 @@ def _records_table(kind: str, name: str, choice: str = "") -> str:
     return estimation_markdown(
         [(title, result["method"], run.read_rounds()) for title, (run, result) in zip(titles, runs, strict=True)]
     )
+
+
+def _errors(content: Sheet) -> str:
+    """Of a sweep's table only the keys and the errors of estimates."""
+    shown = [column for column, header in enumerate(content.headers) if column < content.keys or "error" in header]
+    rows = [[row[column] for column in shown] for row in content.rows]
+    return sheet_markdown(Sheet(content.keys, [content.headers[column] for column in shown], rows, []))
 
 
 def _settings(name: str, chosen: Sequence[str]) -> list[Setting]:

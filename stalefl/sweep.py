@@ -93,7 +93,7 @@ class Sweep:
         place = self.places[index]
         row: dict[str, Any] = {"cell": place.cell.name, **place.cell.values, "seed": place.seed}
         if ended.result is not None:
-            row |= run_row(ended.result, place.folder.read_rounds())
+            row |= run_row(ended.result)
         self._rows[index] = {**row, "error": ended.error or None}
         self.ended[index] = ended
 

@@ -43,6 +43,19 @@ def estimations(records: Sequence[Record], method: str) -> list[Estimation]:
     return rows
 
 
+def mean_errors(records: Sequence[Record], method: str) -> dict[str, Any]:
+    """The errors of ``estimations`` under the names that the fields of a round's record have; {} without an oracle."""
+    rows = estimations(records, method)
+    if not rows:
+        return {}
+    late, estimate, *shadows = ({"l1": row.l1, "cosine": row.cosine} for row in rows)
+    errors: dict[str, Any] = {"stale_error": late, "estimate_error": estimate}
+    if shadows:
+        labels = (row.label for row in rows[2:])
+        errors["shadows"] = {label: {"estimate_error": s} for label, s in zip(labels, shadows, strict=True)}
+    return errors
+
+
 def windows(records: Sequence[Record], method: str) -> list[tuple[int, list[Estimation]]]:
     """The same for every window of 20 rounds in which late updates arrived, with the window's first round."""
     first_rounds = range(1, max((record["round"] for record in records), default=0) + 1, WINDOW_ROUNDS)

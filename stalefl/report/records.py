@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import stalefl
 from stalefl.report import metrics
+from stalefl.report.estimation import mean_errors
 from stalefl.report.folders import SCHEMA, ComparisonFolder, RunFolder, find_runs, plain
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def run_result(
     }
     if final is not None and "drift" in final:
         result["drift"] = final["drift"]
-    return plain(result)
+    return plain(result | mean_errors(records, method))
 
 
 def _figures(record: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -10,22 +10,14 @@ from typing import Any
 import pyarrow
 from pyarrow import parquet
 
-from stalefl.report.estimation import estimations
-from stalefl.report.metrics import Record
 from stalefl.storage import replacing
 
 Row = Mapping[str, Any]
 
 
-def run_row(result: Mapping[str, Any], records: Sequence[Record]) -> dict[str, Any]:
-    """The figures of ``result.json`` by their dotted names, as ``last_10.accuracy``, and with an oracle the mean errors
-    of the late updates as they came (``stale_error.l1``) and of each estimate (``estimate_error.l1``, of a shadow
-    ``shadows.LABEL.estimate_error.l1``)."""
-    row = _flat({key: value for key, value in result.items() if key != "schema"})
-    for place, estimation in enumerate(estimations(records, result["method"])):
-        name = ("stale_error", "estimate_error")[place] if place < 2 else f"shadows.{estimation.label}.estimate_error"
-        row |= {f"{name}.l1": estimation.l1, f"{name}.cosine": estimation.cosine}
-    return row
+def run_row(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of ``result.json`` by their dotted names, as ``last_10.accuracy``."""
+    return _flat({key: value for key, value in result.items() if key != "schema"})
 
 
 def _flat(document: Mapping[str, Any], above: str = "") -> dict[str, Any]:

@@ -12,9 +12,13 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from stalefl.config.grid import short_names, value_text
-from stalefl.report.tables import MISSING, SHORT_HEADERS, Result, figure_cells, legend
+from stalefl.report.tables import MISSING, SHORT_HEADERS, Result, figure_cells, figure_text, legend
 
 COUNT = "seeds"
+ERRORS = (
+    "error: mean relative L1 distance of late updates as they are, of the method's estimates and of each shadow's from "
+    "the updates on time"
+)
 LATEX_SIGNS = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
     "\\": r"\textbackslash{}",
@@ -55,15 +59,46 @@ def sheet(settings: Sequence[Setting]) -> Sheet:
     targets = sorted({run["rounds_to_target"]["target"] for setting in settings for run in setting.results})
     target = f"{targets[0]:g}" if len(targets) == 1 else "target"
     figures = [figure_cells(setting.results) if setting.results else [MISSING] * 6 for setting in settings]
-    headers = [*names.values(), *SHORT_HEADERS, f"rounds\nto {target}", "server\nseconds", COUNT]
+    errors = _errors(settings)
+    headers = [*names.values(), *SHORT_HEADERS, f"rounds\nto {target}", "server\nseconds", *errors, COUNT]
     rows = [
-        [*(_value(setting, key) for key in keys), *cells, _count(setting)]
-        for setting, cells in zip(settings, figures, strict=True)
+        [*(_value(setting, key) for key in keys), *cells, *(column[row] for column in errors.values()), _count(setting)]
+        for row, (setting, cells) in enumerate(zip(settings, figures, strict=True))
     ]
-    notes = list(legend(target, figures))
+    notes = list(legend(target, [*figures, *errors.values()]))
+    if errors:
+        notes.append(ERRORS)
     if any(setting.failed for setting in settings):
         notes.append("failed: runs that ended with an error, which failed.json has")
     return Sheet(len(keys), headers, rows, notes)
+
+
+def _errors(settings: Sequence[Setting]) -> dict[str, list[str]]:
+    """Columns of mean relative L1 errors of estimates; none where no run had an oracle."""
+    runs = [run for setting in settings for run in setting.results if "stale_error" in run]
+    if not runs:
+        return {}
+    shadows = dict.fromkeys(label for run in runs for label in run.get("shadows", ()))
+    places = {
+        "late": ("stale_error",),
+        "estimate": ("estimate_error",),
+        **{label: ("shadows", label, "estimate_error") for label in shadows},
+    }
+    return {f"{name}\nerror": [_error(s.results, place) for s in settings] for name, place in places.items()}
+
+
+def _error(results: Sequence[Result], place: Sequence[str]) -> str:
+    measured = [run for run in results if _has(run, place)]
+    return figure_text(measured, *place, "l1") if measured else MISSING
+
+
+def _has(run: Result, place: Sequence[str]) -> bool:
+    part: Any = run
+    for key in place:
+        if key not in part:
+            return False
+        part = part[key]
+    return True
 
 
 def _value(setting: Setting, key: str) -> str:

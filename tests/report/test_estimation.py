@@ -10,6 +10,7 @@ from stalefl.report.estimation import (
     estimation_markdown,
     estimation_table,
     estimations,
+    mean_errors,
     windows,
     windows_markdown,
 )
@@ -39,6 +40,16 @@ def test_every_late_update_counts_alike_whatever_round_it_came_in() -> None:
     assert late == Estimation(AS_THEY_ARE, pytest.approx(1.75), pytest.approx(0.875), 0.0, None)
     assert method == Estimation("inversion", pytest.approx(0.8), pytest.approx(0.4), 10.0, None)
     assert shadow == Estimation("other", pytest.approx(0.5), pytest.approx(0.25), 15.0, 3.0)
+
+
+def test_mean_errors_have_the_names_of_a_record() -> None:
+    assert mean_errors(RECORDS, "inversion") == {
+        "stale_error": {"l1": pytest.approx(1.75), "cosine": pytest.approx(0.875)},
+        "estimate_error": {"l1": pytest.approx(0.8), "cosine": pytest.approx(0.4)},
+        "shadows": {"other": {"estimate_error": {"l1": pytest.approx(0.5), "cosine": pytest.approx(0.25)}}},
+    }
+    assert set(mean_errors([record(2, 1, 1.0, 0.5)], "inversion")) == {"stale_error", "estimate_error"}
+    assert mean_errors([record(1, 0, 0, 0)], "inversion") == {}
 
 
 def test_without_an_oracle_there_is_nothing_to_show() -> None:

@@ -38,6 +38,18 @@ def test_a_row_per_setting_with_mean_and_spread_over_its_seeds() -> None:
     assert any("failed.json" in note for note in content.notes)
 
 
+def test_errors_of_estimates_have_columns_where_they_were_measured() -> None:
+    def measured(late: float, **shadows: float) -> dict[str, Any]:
+        errors = {"stale_error": {"l1": late, "cosine": 0.1}, "estimate_error": {"l1": late / 4, "cosine": 0.1}}
+        return {**result(0.5), **errors, "shadows": {s: {"estimate_error": {"l1": l1}} for s, l1 in shadows.items()}}
+
+    content = sheet([Setting({"lr": 1}, [measured(0.8, a=0.3), measured(0.8, a=0.3)], 2), Setting({"lr": 2}, [], 2)])
+    assert content.headers[7:] == ["late\nerror", "estimate\nerror", "a\nerror", "seeds"]
+    assert content.rows[0][7:] == ["0.800 ± 0.000", "0.200 ± 0.000", "0.300 ± 0.000", "2"]
+    assert content.rows[1][7:] == ["–", "–", "–", "0 of 2"]
+    assert any(note.startswith("error:") for note in content.notes)
+
+
 def test_several_targets_are_not_named() -> None:
     two = [Setting({"evaluation.target_accuracy": t}, [result(0.5, target=t)], 1) for t in (0.7, 0.8)]
     assert "rounds\nto target" in sheet(two).headers
