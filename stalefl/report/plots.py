@@ -96,7 +96,7 @@ def draw_curves(
                 late_by = f" ({staleness_rounds} rounds late)" if staleness_rounds else ""
                 label = f"first late update{late_by}"
                 axes.axvline(first_late_round, color="#777777", linestyle=":", linewidth=1.2, zorder=1, label=label)
-        left.set_ylabel(_accuracy_label(runs, window))
+        left.set_ylabel(accuracy_label(runs, window))
         handles, labels = left.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=_legend_columns(labels))
         if title:
@@ -179,9 +179,11 @@ def _legend_columns(labels: Sequence[str]) -> int:
     return len(labels) if sum(len(label) + 7 for label in labels) <= 110 else 4
 
 
-def _accuracy_label(runs: Mapping[str, Sequence[Sequence[Record]]], window: int) -> str:
-    seeds = max((len(records) for records in runs.values()), default=0)
-    over_seeds = f"\nmean ± s.d. of {seeds} seeds" if seeds > 1 else ""
+def accuracy_label(runs: Mapping[str, Sequence[Sequence[Record]]], window: int) -> str:
+    """What the curves of ``runs``, by method and seed, are means of."""
+    seeds = {len(records) for records in runs.values()}
+    up_to = "up to " if len(seeds) > 1 else ""
+    over_seeds = f"\nmean ± s.d. of {up_to}{max(seeds)} seeds" if max(seeds, default=0) > 1 else ""
     over_rounds = f"\ntrailing mean of {window} rounds" if window > 1 else ""
     return f"Accuracy{over_seeds}{over_rounds}"
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from stalefl.contracts import InputError
-from stalefl.report.plots import LINES, draw_confusion, draw_curves, lines_of
+from stalefl.report.plots import LINES, accuracy_label, draw_confusion, draw_curves, lines_of
 
 Records = list[dict[str, Any]]
 
@@ -36,6 +36,14 @@ def test_better_methods_are_drawn_higher_in_their_own_colour(tmp_path: Path) -> 
     assert 0 < len(high) < 10
     assert 0 < len(low) < 10
     assert high.max() < low.min()
+
+
+def test_the_label_says_over_how_many_seeds() -> None:
+    assert accuracy_label({"a": [[]], "b": [[]]}, 1) == "Accuracy"
+    assert accuracy_label({"a": [[], []], "b": [[], []]}, 1) == "Accuracy\nmean ± s.d. of 2 seeds"
+    assert accuracy_label({"a": [[], [], []], "b": [[]]}, 5) == (
+        "Accuracy\nmean ± s.d. of up to 3 seeds\ntrailing mean of 5 rounds"
+    )
 
 
 def test_a_method_keeps_its_colour_whatever_it_is_compared_with() -> None:
