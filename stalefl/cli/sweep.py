@@ -236,6 +236,6 @@ def _report(sweep: Sweep, json_output: bool, quiet: bool) -> None:
         print_json(sweep.document())
     elif not quiet:
         screen, place = console(), sweep.folder.path
-        screen.print(sheet_table(sweep.sheet()))
+        screen.print(sheet_table(sweep.sheet(), screen.width))
         screen.print(f"tables: {place}/results.parquet, .md, .tex", soft_wrap=True)
         screen.print(f"page: stalefl report {place}", soft_wrap=True)

@@ -15,6 +15,10 @@ from stalefl.config.grid import short_names, value_text
 from stalefl.report.tables import MISSING, SHORT_HEADERS, Result, figure_cells, figure_text, legend
 
 COUNT = "seeds"
+RANKED = ("affected\nafter", "error", COUNT, "affected", "rounds", "server", "overall\nafter", "overall")
+"""Parts of headers, the most important ones first."""
+GAP, EDGES = 2, 2
+"""Columns of the terminal that a table's column takes beside its text, and the table beside its columns."""
 ERRORS = (
     "error: mean relative L1 distance of late updates as they are, of the method's estimates and of each shadow's from "
     "the updates on time"
@@ -112,15 +116,36 @@ def _count(setting: Setting) -> str:
     return f"{text}, {setting.failed} failed" if setting.failed else text
 
 
-def sheet_table(content: Sheet, title: str = "") -> Table:
-    table = Table(title=title or None, caption="\n".join(content.notes), caption_justify="left", box=SIMPLE_HEAD)
+def sheet_table(content: Sheet, width: int) -> Table:
+    """For a terminal of ``width`` columns: of the figures the most important ones that fit beside the keys."""
+    content, left_out = _narrowed(content, width)
+    notes = [f"left out, for want of width: {', '.join(left_out)}"] if left_out else []
+    table = Table(caption="\n".join([*notes, *content.notes]), caption_justify="left", box=SIMPLE_HEAD)
     table.pad_edge, table.padding = False, (0, 1, 0, 0)
     for column, header in enumerate(content.headers):
         text = column < content.keys
         table.add_column(header, justify="left" if text else "right", no_wrap=not text, overflow="fold")
     for row in content.rows:
-        table.add_row(*(cell.replace(" ± ", "±") for cell in row))
+        table.add_row(*row)
     return table
+
+
+def _narrowed(content: Sheet, width: int) -> tuple[Sheet, list[str]]:
+    """The columns that fit, with ``±`` close up, and the headers of the others."""
+    rows = [[cell.replace(" ± ", "±") for cell in row] for row in content.rows]
+    columns = [[header, *(row[column] for row in rows)] for column, header in enumerate(content.headers)]
+    widths = [GAP + max(len(line) for cell in column for line in cell.split("\n")) for column in columns]
+    shown = set(range(content.keys))
+    for column in sorted(range(content.keys, len(widths)), key=lambda column: _rank(content.headers[column])):
+        if EDGES + sum(widths[other] for other in {*shown, column}) <= width:
+            shown.add(column)
+    left_out = [header.replace("\n", " ") for column, header in enumerate(content.headers) if column not in shown]
+    kept = [[line[column] for column in sorted(shown)] for line in (content.headers, *rows)]
+    return Sheet(content.keys, kept[0], kept[1:], content.notes), left_out
+
+
+def _rank(header: str) -> int:
+    return next((rank for rank, part in enumerate(RANKED) if part in header), len(RANKED))
 
 
 def sheet_markdown(content: Sheet) -> str:

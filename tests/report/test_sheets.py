@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from stalefl.report.sheets import Setting, Sheet, latex_text, sheet, sheet_latex, sheet_markdown, sheet_table
@@ -81,8 +82,27 @@ def test_no_sign_means_something_to_latex() -> None:
     )
 
 
-def test_the_terminal_shows_every_row_on_a_line() -> None:
-    console = Console(width=160)
+def lines(content: Sheet, width: int) -> list[str]:
+    console = Console(width=width)
     with console.capture() as capture:
-        console.print(sheet_table(sheet(SETTINGS)))
-    assert sum("my_method" in line for line in capture.get().splitlines()) == 3
+        console.print(sheet_table(content, width))
+    return capture.get().splitlines()
+
+
+def test_the_terminal_shows_every_row_on_a_line() -> None:
+    assert sum("my_method" in line for line in lines(sheet(SETTINGS), 160)) == 3
+
+
+@pytest.mark.parametrize("width", [48, 64, 80, 106, 107])
+def test_in_a_narrow_terminal_figures_make_way_for_the_keys(width: int) -> None:
+    shown = lines(sheet(SETTINGS), width)
+    rows = [line for line in shown if "my_method" in line]
+    assert len(rows) == 3
+    assert "0.300±0.141" in rows[0]
+    assert all(len(line) <= width for line in rows)
+    assert ("for want of width" in " ".join(shown)) == (width < 107)
+
+
+def test_accuracy_on_all_classes_is_left_out_first() -> None:
+    text = " ".join(lines(sheet(SETTINGS), 106))
+    assert "left out, for want of width: overall last 10" in text
