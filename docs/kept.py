@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,11 @@ class SweepRun:
     seeds: int
     result: Result
 
+    @property
+    def place(self) -> str:
+        """Its cell and seed."""
+        return json.dumps([self.values, self.result["seed"]], sort_keys=True)
+
 
 def is_sweep(name: str) -> bool:
     return (RECORDS / name / SWEEP).is_file()
@@ -49,9 +54,14 @@ def is_sweep(name: str) -> bool:
 
 def sweep_runs(name: str) -> list[SweepRun]:
     """The runs of the sweep kept as docs/records/NAME, in the order of their values other than the method."""
-    lines = (RECORDS / name / SWEEP).read_text(encoding="utf-8").splitlines()
-    runs = [SweepRun(**json.loads(line)) for line in lines]
-    return sorted(runs, key=lambda run: [value for key, value in run.values.items() if key != METHOD])
+    return sorted(_kept_runs(name), key=lambda run: [value for key, value in run.values.items() if key != METHOD])
+
+
+def _kept_runs(name: str) -> list[SweepRun]:
+    """Those of a sweep as they were kept; none if it was not."""
+    if not is_sweep(name):
+        return []
+    return [SweepRun(**json.loads(line)) for line in (RECORDS / name / SWEEP).read_text(encoding="utf-8").splitlines()]
 
 
 def finished_runs(name: str) -> list[tuple[RunFolder, Result]]:
@@ -77,18 +87,12 @@ def keep_sweep(sweep: Path, name: str) -> None:
     places = [(cell, seed) for cell in facts["cells"] for seed in facts["seeds"]]
     runs = [(cell, RunFolder(folder.run_path(cell["name"], seed))) for cell, seed in places]
     done = [(cell, run, result) for cell, run in runs if (result := run.read_result())]
-    lines = [{"values": cell["values"], "seeds": len(facts["seeds"]), "result": result} for cell, _, result in done]
+    found = [SweepRun(cell["values"], len(facts["seeds"]), result) for cell, _, result in done]
+    kept = {run.place: asdict(run) for run in [*_kept_runs(name), *found]}
     target.mkdir(parents=True, exist_ok=True)
-    before = (target / SWEEP).read_text(encoding="utf-8").splitlines() if (target / SWEEP).is_file() else []
-    kept = {_place(line): line for line in [*map(json.loads, before), *lines]}
     (target / SWEEP).write_text("".join(f"{json.dumps(line)}\n" for line in kept.values()), encoding="utf-8")
     for file in ("config.toml", "environment.json"):
         shutil.copyfile(done[0][1].path / file, target / file)
-
-
-def _place(line: Mapping[str, Any]) -> str:
-    """The cell and the seed of a sweep's run."""
-    return json.dumps([line["values"], line["result"]["seed"]], sort_keys=True)
 
 
 def keep_audit(audit: Path, name: str) -> None:
