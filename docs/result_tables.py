@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from kept import RECORDS, finished_runs, is_sweep, sweep_runs
 from overview import overview_markdown
@@ -19,6 +20,7 @@ from stalefl.report.sheets import Setting, Sheet, sheet, sheet_markdown
 from stalefl.report.tables import comparison_markdown
 
 DOCS = Path(__file__).parent
+SEED = re.compile(r"seed-\d+")
 TABLE = re.compile(
     r"<!-- (table|settings|estimates|windows|audit|grid|overview) (\S+)((?: \S+)*) -->\n.*?<!-- end -->", re.DOTALL
 )
@@ -58,11 +60,13 @@ def _records_table(kind: str, name: str, choice: str = "") -> str:
         folders = [run.path.relative_to(RECORDS / name).parts[0] for run, _ in runs]
         return comparison_markdown([{**r, "method": folder} for folder, (_, r) in zip(folders, runs, strict=True)])
     if kind == "windows":
-        return windows_markdown(runs[0][0].read_rounds(), runs[0][1]["method"])
-    titles = [run.path.relative_to(RECORDS / name).as_posix() for run, _ in runs]
-    return estimation_markdown(
-        [(title, result["method"], run.read_rounds()) for title, (run, result) in zip(titles, runs, strict=True)]
-    )
+        return windows_markdown([run.read_rounds() for run, _ in runs], runs[0][1]["method"])
+    settings: dict[str, tuple[str, list[Any]]] = {}
+    for run, result in runs:
+        place = run.path.relative_to(RECORDS / name)
+        title = (place.parent if SEED.fullmatch(place.name) else place).as_posix()
+        settings.setdefault(title, (result["method"], []))[1].append(run.read_rounds())
+    return estimation_markdown(settings)
 
 
 def _errors(content: Sheet) -> str:

@@ -124,13 +124,10 @@ def summarise(tasks: Sequence[Task], results: Sequence[dict[str, Any]], place: P
     overview = summary(results)
     if len(tasks) > 1:
         ComparisonFolder(place).write_summary(overview)
-    runs: dict[str, list[list[dict[str, Any]]]] = {}
-    for task in tasks:
-        runs.setdefault(str(task.experiment.method.name), []).append(RunFolder(task.path).read_rounds())
     experiment = tasks[0].experiment
     picture = place / "curves.png"
     draw_curves(
-        runs,
+        records_by_method(tasks),
         picture,
         title=f"{_data_name(experiment)}, {experiment.model.name}",
         first_late_round=results[0]["first_late_round"],
@@ -138,6 +135,14 @@ def summarise(tasks: Sequence[Task], results: Sequence[dict[str, Any]], place: P
         affected_classes=experiment.staleness.affected_classes,
     )
     return overview, picture
+
+
+def records_by_method(tasks: Sequence[Task]) -> dict[str, list[list[dict[str, Any]]]]:
+    """The records of each method's seeds."""
+    runs: dict[str, list[list[dict[str, Any]]]] = {}
+    for task in tasks:
+        runs.setdefault(str(task.experiment.method.name), []).append(RunFolder(task.path).read_rounds())
+    return runs
 
 
 def _data_name(experiment: Experiment) -> str:

@@ -227,7 +227,6 @@ def _report(
     from stalefl import comparison
     from stalefl.cli.common import console, print_json
     from stalefl.report.estimation import estimation_table
-    from stalefl.report.folders import RunFolder
     from stalefl.report.tables import comparison_table
 
     overview, picture = comparison.summarise(tasks, results, place)
@@ -236,10 +235,8 @@ def _report(
     elif not quiet:
         screen = console()
         screen.print(comparison_table(results))
-        for task in tasks:
-            records, method = RunFolder(task.path).read_rounds(), str(task.experiment.method.name)
-            if table := estimation_table(records, method if len(tasks) == 1 else task.label):
-                screen.print(table)
+        if table := estimation_table(comparison.records_by_method(tasks)):
+            screen.print(table)
         if delays := _delays(tasks):
             screen.print(delays, highlight=False, soft_wrap=True)
         screen.print(f"records: {place}", highlight=False, soft_wrap=True)

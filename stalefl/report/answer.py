@@ -10,9 +10,10 @@ from stalefl.config.grid import short_names, value_text
 from stalefl.report.comparison_cells import BEST_BASELINE, difference_text
 from stalefl.report.contest import Contest
 from stalefl.report.late_updates import seconds_text, server_cost
+from stalefl.report.metrics import MISSING
 from stalefl.report.setting_words import sentences
 from stalefl.report.significance import BETTER
-from stalefl.report.tables import MISSING, REFERENCES
+from stalefl.report.tables import REFERENCES
 
 LEAST_GAP = 0.01
 """In accuracy, between nobody late and the best baseline; less is not worth a rescue."""

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from stalefl.report.metrics import MISSING
+
 Document = Mapping[str, Any]
 COLUMNS: Mapping[str, tuple[str, str]] = {
     "psnr_median": ("PSNR\nmedian", ".1f"),
@@ -24,7 +26,6 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "label_accuracy": ("labels\ntold", ".0%"),
 }
 """Heading and format of the metrics that tables show; all of them are in ``result.json``."""
-MISSING = "–"
 
 
 class Row(NamedTuple):

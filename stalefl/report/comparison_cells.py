@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from stalefl.report.contest import Contest
+from stalefl.report.metrics import MISSING
 from stalefl.report.significance import FEWEST_SEEDS, NONE_SHARED, TOO_FEW, Difference
-from stalefl.report.tables import MISSING, REFERENCES
+from stalefl.report.tables import REFERENCES
 
 COMPARED = ("against best baseline\n95 % interval", "verdict")
 """Headers of ``comparison_cells``."""

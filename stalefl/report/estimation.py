@@ -1,4 +1,4 @@
-"""How far estimates of late updates were from the truth: of a run with an oracle, its method and its shadows."""
+"""How far estimates of late updates were from the truth: of runs with an oracle, their method and its shadows."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from stalefl.report.metrics import Record
+from stalefl.report.metrics import Record, Runs, mean_and_spread
 
 AS_THEY_ARE = "late updates as they are"
 WINDOW_ROUNDS = 20
-MISSING = "–"
 HEADERS = ("estimate", "relative L1 error", "cosine distance", "iterations each", "seconds each")
+DIGITS = {"l1": 3, "cosine": 3, "iterations": 1, "seconds": 2}
+"""The figures of an ``Estimation``, in the order of ``HEADERS``."""
+CAPTION = "means over late updates; errors against what the client would have sent on time"
+SPREAD = "±: sample standard deviation over seeds"
 
 
 @dataclass(frozen=True)
@@ -63,39 +66,61 @@ def windows(records: Sequence[Record], method: str) -> list[tuple[int, list[Esti
     return [(t, rows) for t, part in parts if (rows := estimations(part, method))]
 
 
-def estimation_table(records: Sequence[Record], method: str) -> Table | None:
-    """For the terminal; None for records without an oracle."""
-    rows = estimations(records, method)
+def estimation_rows(seeds: Sequence[Sequence[Record]], method: str) -> list[list[str]]:
+    """A row of text under ``HEADERS`` for each kind of estimate: mean ± spread over runs of one method and setting."""
+    kinds: dict[str, list[Estimation]] = {}
+    for records in seeds:
+        for found in estimations(records, method):
+            kinds.setdefault(found.label, []).append(found)
+    return [[label, *_cells(found)] for label, found in kinds.items()]
+
+
+def _cells(found: Sequence[Estimation]) -> list[str]:
+    return [mean_and_spread(getattr(one, name) for one in found).text(digits) for name, digits in DIGITS.items()]
+
+
+def estimation_table(runs: Runs) -> Table | None:
+    """For the terminal, over the seeds of each method; None for records without an oracle."""
+    rows = {method: found for method, seeds in runs.items() if (found := estimation_rows(seeds, method))}
     if not rows:
         return None
-    caption = "means over late updates; errors against what the client would have sent on time"
+    several = len(rows) > 1
+    caption = CAPTION if len(runs[next(iter(rows))]) == 1 else f"{CAPTION}\n{SPREAD}"
     table = Table(title="Estimates of late updates", caption=caption, caption_justify="left", box=SIMPLE_HEAD)
-    for number, header in enumerate(HEADERS):
-        table.add_column(header, justify="right" if number else "left", no_wrap=not number)
-    for row in rows:
-        table.add_row(row.label, *estimation_cells(row))
+    table.pad_edge, table.padding = False, (0, 1, 0, 0)
+    for header in [*(["in the run of"] if several else []), *HEADERS]:
+        table.add_column(header, justify="left" if header in ("in the run of", HEADERS[0]) else "right")
+    for method, found in rows.items():
+        for number, row in enumerate(found):
+            first = [method if number == 0 else ""] if several else []
+            table.add_row(*first, *(cell.replace(" ± ", "±") for cell in row))
     return table
 
 
-def estimation_markdown(runs: Sequence[tuple[str, str, Sequence[Record]]]) -> str:
-    """Of one or several runs, each given by a title, its method and its records, as GitHub-flavoured Markdown."""
+def estimation_markdown(runs: Mapping[str, tuple[str, Sequence[Sequence[Record]]]]) -> str:
+    """Of one or several settings, each a title with its method and the records of its seeds, as GitHub-flavoured
+    Markdown."""
     several = len(runs) > 1
     headers = [*(["run"] if several else []), *HEADERS]
     lines = [headers, ["---", *["---"] * several, *["---:"] * (len(HEADERS) - 1)]]
-    for title, method, records in runs:
-        rows = estimations(records, method)
-        lines += [[*([title] if several else []), row.label, *estimation_cells(row)] for row in rows]
+    for title, (method, seeds) in runs.items():
+        lines += [[*([title] if several else []), *row] for row in estimation_rows(seeds, method)]
     return _markdown(lines)
 
 
-def windows_markdown(records: Sequence[Record], method: str) -> str:
-    """Relative L1 errors by window of 20 rounds: one column per kind of estimate."""
-    parts = windows(records, method)
-    labels = list(dict.fromkeys(row.label for _, rows in parts for row in rows))
+def windows_markdown(seeds: Sequence[Sequence[Record]], method: str) -> str:
+    """Relative L1 errors by window of 20 rounds, mean ± spread over runs of one setting: one column per kind of
+    estimate."""
+    errors: dict[int, dict[str, list[float]]] = {}
+    for records in seeds:
+        for first_round, rows in windows(records, method):
+            for row in rows:
+                errors.setdefault(first_round, {}).setdefault(row.label, []).append(row.l1)
+    labels = list(dict.fromkeys(label for window in errors.values() for label in window))
     lines = [["rounds", *labels], ["---", *["---:"] * len(labels)]]
-    for first_round, rows in parts:
-        errors = {row.label: f"{row.l1:.3f}" for row in rows}
-        lines.append([f"{first_round}–{first_round + WINDOW_ROUNDS - 1}", *(errors.get(x, MISSING) for x in labels)])
+    for first_round, window in sorted(errors.items()):
+        cells = [mean_and_spread(window.get(label, ())).text(DIGITS["l1"]) for label in labels]
+        lines.append([f"{first_round}–{first_round + WINDOW_ROUNDS - 1}", *cells])
     return _markdown(lines)
 
 
@@ -118,12 +143,6 @@ def _mean(label: str, records: Iterable[Record], key: str, of: Any, timed: bool 
         iterations,
         sum(part["seconds"] for _, part in found) / sum(weights) if timed else None,
     )
-
-
-def estimation_cells(row: Estimation) -> list[str]:
-    """The figures of one kind of estimate as text, under ``HEADERS`` from the second on."""
-    seconds = MISSING if row.seconds is None else f"{row.seconds:.2f}"
-    return [f"{row.l1:.3f}", f"{row.cosine:.3f}", f"{row.iterations:.1f}", seconds]
 
 
 def _markdown(lines: Iterable[Sequence[str]]) -> str:

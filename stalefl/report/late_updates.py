@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stalefl.report.estimation import HEADERS, MISSING, Estimation, estimation_cells, estimations
-from stalefl.report.metrics import Record
+from stalefl.report.estimation import HEADERS, Estimation, estimation_rows, estimations
+from stalefl.report.metrics import MISSING, Record, Runs
 
-Runs = Mapping[str, Sequence[Sequence[Record]]]
-"""The records of each method's seeds."""
 LATE_HEADERS = (
     "method",
     "late updates\na run",
@@ -84,11 +82,7 @@ def _errors(found: Sequence[Estimation]) -> list[str]:
 
 def shadows_table(runs: Runs) -> tuple[list[str], list[list[str]]]:
     """Of methods that estimated beside the runs' own, as shadows: headers, and rows; no rows where there were none."""
-    rows = [
-        [method, row.label, *estimation_cells(row)]
-        for method, seeds in runs.items()
-        for row in estimations([record for seed in seeds for record in seed], method)[2:]
-    ]
+    rows = [[method, *row] for method, seeds in runs.items() for row in estimation_rows(seeds, method)[2:]]
     return ["method", *HEADERS], rows
 
 

@@ -14,8 +14,13 @@ WINDOW = 5
 LAST = 10
 ROUNDING = 1e-9
 
+MISSING = "–"
+"""What tables show where there is no figure."""
+
 Record = Mapping[str, Any]
 """One round, as a line of ``rounds.jsonl``."""
+Runs = Mapping[str, Sequence[Sequence[Record]]]
+"""The records of each method's seeds."""
 
 
 class Spread(NamedTuple):
@@ -23,6 +28,13 @@ class Spread(NamedTuple):
 
     mean: float | None
     spread: float | None
+
+    def text(self, digits: int) -> str:
+        """As "0.905 ± 0.012", "0.905" with one seed, and a dash without a mean."""
+        if self.mean is None:
+            return MISSING
+        mean = f"{self.mean:.{digits}f}"
+        return mean if self.spread is None else f"{mean} ± {self.spread:.{digits}f}"
 
 
 def class_words(classes: Sequence[int]) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from stalefl.config.grid import METHOD, short_names, value_text
-from stalefl.report.metrics import AFFECTED, OVERALL
+from stalefl.report.metrics import AFFECTED, MISSING, OVERALL
 from stalefl.report.sheets import Setting
-from stalefl.report.tables import MISSING, REFERENCES, Result, figure_text, mean_of, rounds_text
+from stalefl.report.tables import REFERENCES, Result, figure_text, mean_of, rounds_text
 
 PERIOD = "mean_after_first_late"
 

@@ -12,7 +12,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from stalefl.config.grid import short_names, value_text
-from stalefl.report.tables import MISSING, SHORT_HEADERS, Result, figure_cells, figure_text, legend
+from stalefl.report.metrics import MISSING
+from stalefl.report.tables import SHORT_HEADERS, Result, figure_cells, figure_text, legend
 
 COUNT = "seeds"
 RANKED = ("affected\nafter", "error", COUNT, "affected", "rounds", "server", "overall\nafter", "overall")

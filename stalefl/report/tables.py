@@ -10,12 +10,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from stalefl.report.folders import SCHEMA
-from stalefl.report.metrics import ACCURACIES, AFFECTED, LAST, OVERALL, WINDOW, Spread, mean_and_spread
+from stalefl.report.metrics import ACCURACIES, AFFECTED, LAST, MISSING, OVERALL, WINDOW, Spread, mean_and_spread
 
 Result = Mapping[str, Any]
 REFERENCES = ("unstale",)
 """Methods that show what is possible without staleness; they do not compete."""
-MISSING = "–"
 SHORT_HEADERS = tuple(f"{what}\n{when}" for what in ("affected", "overall") for when in ("after late", f"last {LAST}"))
 LONG_HEADERS = (
     "affected class, after the first late update",
@@ -132,15 +131,8 @@ def figure_cells(runs: Sequence[Result]) -> list[str]:
     return [
         *(figure_text(runs, *keys) for keys in accuracies),
         rounds_text(runs),
-        _text(_spread(runs, "server_seconds"), 1),
+        _spread(runs, "server_seconds").text(1),
     ]
-
-
-def _text(value: Spread, digits: int) -> str:
-    if value.mean is None:
-        return MISSING
-    mean = f"{value.mean:.{digits}f}"
-    return mean if value.spread is None else f"{mean} ± {value.spread:.{digits}f}"
 
 
 def _without_leading_zeros(cell: str) -> str:
@@ -153,12 +145,12 @@ def rounds_text(runs: Sequence[Result], key: str = AFFECTED) -> str:
     reached = sum(run["rounds_to_target"][key] is not None for run in runs)
     if 0 < reached < len(runs):
         return f"{reached} of {len(runs)} seeds"
-    return _text(_spread(runs, "rounds_to_target", key), 0)
+    return _spread(runs, "rounds_to_target", key).text(0)
 
 
 def figure_text(runs: Sequence[Result], *keys: str) -> str:
     """One figure of ``result.json`` over the runs, as "0.905 ± 0.012"."""
-    return _text(_spread(runs, *keys), 3)
+    return _spread(runs, *keys).text(3)
 
 
 def mean_of(runs: Sequence[Result], *keys: str) -> float | None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from stalefl.report.estimation import (
     AS_THEY_ARE,
     Estimation,
     estimation_markdown,
+    estimation_rows,
     estimation_table,
     estimations,
     mean_errors,
@@ -54,7 +57,7 @@ def test_mean_errors_have_the_names_of_a_record() -> None:
 
 def test_without_an_oracle_there_is_nothing_to_show() -> None:
     assert estimations([{"round": 1, "late_updates": [{}]}], "inversion") == []
-    assert estimation_table([record(1, 0, 0, 0)], "inversion") is None
+    assert estimation_table({"inversion": [[record(1, 0, 0, 0)]]}) is None
 
 
 def test_windows_of_twenty_rounds_leave_out_those_without_late_updates() -> None:
@@ -67,15 +70,50 @@ def test_windows_of_twenty_rounds_leave_out_those_without_late_updates() -> None
     assert [first for first, _ in windows(RECORDS[:1] + RECORDS[2:], "m")] == [21]
 
 
-def test_markdown_of_one_run_and_of_several() -> None:
-    one = estimation_markdown([("a", "inversion", RECORDS)])
+def test_seeds_of_a_method_share_a_row() -> None:
+    other = [record(2, 1, 1.25, 0.6)]
+    late, method, shadow = estimation_rows([RECORDS, other], "inversion")
+    assert late == [AS_THEY_ARE, "1.500 ± 0.354", "0.750 ± 0.177", "0.0 ± 0.0", "–"]
+    assert method == ["inversion", "0.700 ± 0.141", "0.350 ± 0.071", "10.0 ± 0.0", "–"]
+    assert shadow == ["other", "0.500", "0.250", "15.0", "3.00"]
+    assert estimation_rows([], "inversion") == []
+
+
+def test_the_terminal_has_one_table_whatever_was_compared() -> None:
+    def printed(runs: dict[str, list[list[dict[str, Any]]]]) -> str:
+        console = Console(width=120, record=True, file=StringIO())
+        console.print(estimation_table(runs))
+        return console.export_text()
+
+    one = printed({"inversion": [RECORDS]})
+    assert "in the run of" not in one
+    assert "±" not in one
+    several = printed({"inversion": [RECORDS, RECORDS], "weighted": [RECORDS], "unstale": [[record(1, 0, 0, 0)]]})
+    assert "±: sample standard deviation over seeds" in several
+    assert [line.split()[0] for line in several.splitlines() if AS_THEY_ARE in line] == ["inversion", "weighted"]
+    assert "1.750±0.000" in several
+
+
+def test_markdown_of_one_setting_and_of_several() -> None:
+    one = estimation_markdown({"a": ("inversion", [RECORDS])})
     assert one.splitlines()[2] == f"| {AS_THEY_ARE} | 1.750 | 0.875 | 0.0 | – |"
-    several = estimation_markdown([("a", "inversion", RECORDS), ("b", "weighted", RECORDS)])
+    several = estimation_markdown({"a": ("inversion", [RECORDS, RECORDS]), "b": ("weighted", [RECORDS])})
     assert several.splitlines()[0].startswith("| run | estimate |")
+    assert several.splitlines()[2].startswith(f"| a | {AS_THEY_ARE} | 1.750 ± 0.000 |")
     assert several.splitlines()[-1] == "| b | other | 0.500 | 0.250 | 15.0 | 3.00 |"
 
 
 def test_windows_as_markdown() -> None:
-    lines = windows_markdown(RECORDS, "inversion").splitlines()
+    lines = windows_markdown([RECORDS], "inversion").splitlines()
     assert lines[0] == f"| rounds | {AS_THEY_ARE} | inversion | other |"
     assert lines[2:] == ["| 1–20 | 1.000 | 0.500 | 0.200 |", "| 21–40 | 2.000 | 0.900 | 0.600 |"]
+
+
+def test_windows_over_seeds_of_which_one_ran_longer() -> None:
+    lines = windows_markdown(
+        [RECORDS[:2], [*RECORDS[:1], record(3, 1, 2.0, 0.7), RECORDS[2]]], "inversion"
+    ).splitlines()
+    assert lines[2:] == [
+        "| 1–20 | 1.500 ± 0.707 | 0.600 ± 0.141 | 0.200 |",
+        "| 21–40 | 2.000 | 0.900 | 0.600 |",
+    ]
