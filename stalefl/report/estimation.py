@@ -9,11 +9,12 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from stalefl.report.metrics import Record, Runs, mean_and_spread
+from stalefl.report.metrics import Record, mean_and_spread
 
 AS_THEY_ARE = "late updates as they are"
 WINDOW_ROUNDS = 20
 HEADERS = ("estimate", "relative L1 error", "cosine distance", "iterations each", "seconds each")
+NARROW_HEADERS = ("estimate", "relative\nL1 error", "cosine\ndistance", "iterations\neach", "seconds\neach")
 DIGITS = {"l1": 3, "cosine": 3, "iterations": 1, "seconds": 2}
 """The figures of an ``Estimation``, in the order of ``HEADERS``."""
 CAPTION = "means over late updates; errors against what the client would have sent on time"
@@ -79,21 +80,19 @@ def _cells(found: Sequence[Estimation]) -> list[str]:
     return [mean_and_spread(getattr(one, name) for one in found).text(digits) for name, digits in DIGITS.items()]
 
 
-def estimation_table(runs: Runs) -> Table | None:
-    """For the terminal, over the seeds of each method; None for records without an oracle."""
-    rows = {method: found for method, seeds in runs.items() if (found := estimation_rows(seeds, method))}
+def estimation_table(seeds: Sequence[Sequence[Record]], method: str) -> Table | None:
+    """For the terminal, over runs of one method and setting; None for records without an oracle."""
+    rows = estimation_rows(seeds, method)
     if not rows:
         return None
-    several = len(rows) > 1
-    caption = CAPTION if len(runs[next(iter(rows))]) == 1 else f"{CAPTION}\n{SPREAD}"
-    table = Table(title="Estimates of late updates", caption=caption, caption_justify="left", box=SIMPLE_HEAD)
+    caption = CAPTION if len(seeds) == 1 else f"{CAPTION}\n{SPREAD}"
+    title = f"Estimates of late updates, {method} training"
+    table = Table(title=title, caption=caption, caption_justify="left", box=SIMPLE_HEAD)
     table.pad_edge, table.padding = False, (0, 1, 0, 0)
-    for header in [*(["in the run of"] if several else []), *HEADERS]:
-        table.add_column(header, justify="left" if header in ("in the run of", HEADERS[0]) else "right")
-    for method, found in rows.items():
-        for number, row in enumerate(found):
-            first = [method if number == 0 else ""] if several else []
-            table.add_row(*first, *(cell.replace(" ± ", "±") for cell in row))
+    for number, header in enumerate(NARROW_HEADERS):
+        table.add_column(header, justify="right" if number else "left", no_wrap=not number)
+    for row in rows:
+        table.add_row(*(cell.replace(" ± ", "±") for cell in row))
     return table
 
 

@@ -57,7 +57,7 @@ def test_mean_errors_have_the_names_of_a_record() -> None:
 
 def test_without_an_oracle_there_is_nothing_to_show() -> None:
     assert estimations([{"round": 1, "late_updates": [{}]}], "inversion") == []
-    assert estimation_table({"inversion": [[record(1, 0, 0, 0)]]}) is None
+    assert estimation_table([[record(1, 0, 0, 0)]], "inversion") is None
 
 
 def test_windows_of_twenty_rounds_leave_out_those_without_late_updates() -> None:
@@ -79,19 +79,18 @@ def test_seeds_of_a_method_share_a_row() -> None:
     assert estimation_rows([], "inversion") == []
 
 
-def test_the_terminal_has_one_table_whatever_was_compared() -> None:
-    def printed(runs: dict[str, list[list[dict[str, Any]]]]) -> str:
-        console = Console(width=120, record=True, file=StringIO())
-        console.print(estimation_table(runs))
+def test_the_terminal_has_one_table_for_all_seeds() -> None:
+    def printed(seeds: list[list[dict[str, Any]]]) -> str:
+        console = Console(width=80, record=True, file=StringIO())
+        console.print(estimation_table(seeds, "anchored-inversion"))
         return console.export_text()
 
-    one = printed({"inversion": [RECORDS]})
-    assert "in the run of" not in one
+    one, several = printed([RECORDS]), printed([RECORDS, RECORDS])
     assert "±" not in one
-    several = printed({"inversion": [RECORDS, RECORDS], "weighted": [RECORDS], "unstale": [[record(1, 0, 0, 0)]]})
     assert "±: sample standard deviation over seeds" in several
-    assert [line.split()[0] for line in several.splitlines() if AS_THEY_ARE in line] == ["inversion", "weighted"]
-    assert "1.750±0.000" in several
+    rows = [line.split() for line in several.splitlines() if "±0" in line]
+    assert [" ".join(row[:-4]) for row in rows] == [AS_THEY_ARE, "anchored-inversion", "other"]
+    assert rows[0][-4:] == ["1.750±0.000", "0.875±0.000", "0.0±0.0", "–"]
 
 
 def test_markdown_of_one_setting_and_of_several() -> None:
