@@ -10,6 +10,7 @@ from typing import Any
 
 from kept import RECORDS, finished_runs, is_sweep, sweep_runs
 from overview import overview_markdown
+from uniqueness import uniqueness_markdown
 
 from stalefl.config.grid import cell_label
 from stalefl.config.loading import toml_value
@@ -22,7 +23,8 @@ from stalefl.report.tables import comparison_markdown
 DOCS = Path(__file__).parent
 SEED = re.compile(r"seed-\d+")
 TABLE = re.compile(
-    r"<!-- (table|settings|estimates|windows|audit|grid|overview) (\S+)((?: \S+)*) -->\n.*?<!-- end -->", re.DOTALL
+    r"<!-- (table|settings|estimates|windows|uniqueness|audit|grid|overview) (\S+)((?: \S+)*) -->\n.*?<!-- end -->",
+    re.DOTALL,
 )
 
 
@@ -32,8 +34,9 @@ def results_page() -> str:
 
     ``settings`` in place of ``table`` has a row for each folder in it, or for each cell of a sweep, rather than for
     each method; ``estimates`` gives the errors of estimates, of a sweep by its settings, ``windows`` those by 20
-    rounds, ``audit`` the figures of a privacy audit, ``grid`` those of a sweep, of all its settings or of those with
-    ``KEY=VALUE``; ``overview`` has a row for each setting of all records that it names.
+    rounds, ``uniqueness`` how often that test is right, ``audit`` the figures of a privacy audit, ``grid`` those of a
+    sweep, of all its settings or of those with ``KEY=VALUE``; ``overview`` has a row for each setting of all records
+    that it names.
     """
     text = (DOCS / "results.md").read_text(encoding="utf-8")
     return TABLE.sub(lambda m: f"<!-- {m[1]} {m[2]}{m[3]} -->\n{_records_table(m[1], m[2], m[3])}<!-- end -->", text)
@@ -59,6 +62,8 @@ def _records_table(kind: str, name: str, choice: str = "") -> str:
     if kind == "settings":
         folders = [run.path.relative_to(RECORDS / name).parts[0] for run, _ in runs]
         return comparison_markdown([{**r, "method": folder} for folder, (_, r) in zip(folders, runs, strict=True)])
+    if kind == "uniqueness":
+        return uniqueness_markdown([run for run, _ in runs])
     if kind == "windows":
         return windows_markdown([run.read_rounds() for run, _ in runs], runs[0][1]["method"])
     settings: dict[str, tuple[str, list[Any]]] = {}
