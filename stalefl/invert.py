@@ -15,6 +15,7 @@ from torch.nn.functional import one_hot
 from stalefl.config.explain import first_of, problems, validate
 from stalefl.config.schema import MethodTable
 from stalefl.contracts import InputError
+from stalefl.inversion.persistence import persisting_share
 from stalefl.inversion.recovered import RecoveredData
 from stalefl.inversion.recovery import Recovery, RecoveryOptions, recover
 from stalefl.inversion.surface import LocalLoss, Plane, Surface, loss_surface
@@ -79,6 +80,15 @@ class Inverted:
     def fit_error(self) -> Disparity:
         """Of the update that D_rec gives, from the observed one."""
         return disparity(self.explained, self.observed.update.delta)
+
+    @property
+    def anchored(self) -> Tensor | None:
+        """The estimate of ``anchored-inversion`` before it has learned anything: the other one, and what persists of
+        the part of the update that D_rec leaves unexplained."""
+        if self.estimate is None:
+            return None
+        unexplained = self.observed.update.delta - self.explained
+        return self.estimate + persisting_share(self.explained, self.estimate) * unexplained
 
     @property
     def is_explained(self) -> bool:
@@ -169,8 +179,7 @@ def surfaces(inverted: Inverted, on_point: Callable[[int], None] = lambda done: 
 def document(inverted: Inverted) -> dict[str, Any]:
     """``result.json``. What is not known is None."""
     observed, update, fit = inverted.observed, inverted.observed.update, inverted.recovery.fit
-    arrived, truth, estimate = observed.arrived, observed.truth, inverted.estimate
-    anchored = None if estimate is None else update.delta + estimate - inverted.explained
+    arrived, truth = observed.arrived, observed.truth
     return {
         "schema": SCHEMA,
         "model": observed.experiment.model.name,
@@ -190,8 +199,8 @@ def document(inverted: Inverted) -> dict[str, Any]:
         "fit_error": asdict(inverted.fit_error),
         "noise_error": _error(inverted.noise_delta, update.delta),
         "stale_error": _error(update.delta, truth),
-        "estimate_error": _error(estimate, truth),
-        "anchored_estimate_error": _error(anchored, truth),
+        "estimate_error": _error(inverted.estimate, truth),
+        "anchored_estimate_error": _error(inverted.anchored, truth),
         "true_update_size": None if truth is None else float(truth.abs().sum() / update.delta.abs().sum()),
         "label_shares": inverted.label_shares,
         "true_label_shares": inverted.true_label_shares,

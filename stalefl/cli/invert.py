@@ -280,7 +280,7 @@ def _table(result: Mapping[str, Any]) -> Table:
         "noise_error": ("noise, likewise, for comparison", "the client's update"),
         "stale_error": ("the late update as it is", "the true update of today"),
         "estimate_error": ("the estimate: D_rec, trained from today's model", "the true update of today"),
-        "anchored_estimate_error": ("the late update + the change that D_rec predicts", "the true update of today"),
+        "anchored_estimate_error": ("the estimate + what persists of the unexplained", "the true update of today"),
     }
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("the update of ...", no_wrap=True)

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from stalefl.contracts import ClientUpdate, Compensated, Compensator, ServerView, State
 from stalefl.inversion.awaited import job_key, still_awaited
+from stalefl.inversion.persistence import persisting_share
 from stalefl.inversion.recovery import RecoveryOptions, recover, recover_together
 from stalefl.inversion.shrinkage import Evidence
 from stalefl.inversion.sketch import sketch
@@ -70,7 +71,7 @@ class AnchoredInversion(Compensator):
             return Compensated(update.delta, float(update.samples), state)
         program, data = recovery.program, recovery.fit.data
         explained, predicted = program.train_on(data, update.base_weights), program.train_on(data, view.weights)
-        persisting = _persisting_share(explained, predicted) if self.options.fade_residual else 1.0
+        persisting = persisting_share(explained, predicted) if self.options.fade_residual else 1.0
         anchor, change = explained + persisting * (update.delta - explained), predicted - explained
         features = torch.stack([sketch(anchor), sketch(change)])
         alpha, beta = self._coefficients(update.client, features, view.round, state)
@@ -115,9 +116,3 @@ class AnchoredInversion(Compensator):
                 coefficients = evidence.coefficients(coefficients, strength)
         alpha, beta = coefficients.tolist()
         return alpha, beta
-
-
-def _persisting_share(explained: Tensor, predicted: Tensor) -> float:
-    """What is left today of the explained update [P] along its own direction, between 0 and 1."""
-    length = explained.square().sum()
-    return float((torch.dot(predicted, explained) / length).clamp(0, 1)) if length else 1.0

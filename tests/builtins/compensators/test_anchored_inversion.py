@@ -11,7 +11,6 @@ from stalefl.builtins.compensators.anchored_inversion import (
     POOLED,
     AnchoredInversion,
     AnchoredInversionOptions,
-    _persisting_share,
 )
 from stalefl.builtins.compensators.inversion import Inversion, InversionOptions
 from stalefl.contracts import ClientUpdate, Compensated, ServerView, State
@@ -169,15 +168,6 @@ def test_of_the_residual_as_much_is_kept_as_persists_of_what_is_explained() -> N
     torch.testing.assert_close(result.delta, today + share * (FRESH - then))
     whole = compensated(update_then, seen=back, iterations=3)
     assert (whole.delta - result.delta).norm() > 0.05 * FRESH.norm()
-
-
-def test_the_persisting_share_is_between_none_and_all() -> None:
-    explained = torch.tensor([3.0, 4.0])
-    assert _persisting_share(explained, torch.tensor([1.5, 2.0])) == pytest.approx(0.5)
-    assert _persisting_share(explained, torch.tensor([4.0, -3.0])) == 0
-    assert _persisting_share(explained, -explained) == 0
-    assert _persisting_share(explained, 2 * explained) == 1
-    assert _persisting_share(torch.zeros(2), explained) == 1
 
 
 def test_by_default_the_residual_fades_and_only_beta_is_learned() -> None:
