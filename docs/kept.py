@@ -17,7 +17,7 @@ from stalefl.comparison import Task, summarise
 from stalefl.config.grid import METHOD
 from stalefl.config.loading import load_experiment
 from stalefl.contracts import DataContext
-from stalefl.report.folders import ComparisonFolder, RunFolder, find_runs
+from stalefl.report.folders import CURVES, ERRORS, ComparisonFolder, RunFolder, find_runs
 from stalefl.report.sweep_folder import SweepFolder
 from stalefl.report.tables import Result
 
@@ -30,7 +30,8 @@ KEPT = (
     "result.json",
     "comparison.json",
     "summary.json",
-    "curves.png",
+    CURVES,
+    ERRORS,
 )
 
 

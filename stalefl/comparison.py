@@ -16,7 +16,8 @@ from stalefl.contracts import DataContext, InputError
 from stalefl.experiment import build_run, execute, make_observers
 from stalefl.processes import Stop, fitting_jobs, run_all
 from stalefl.registry import load_registry
-from stalefl.report.folders import ComparisonFolder, RunFolder
+from stalefl.report.error_plots import draw_errors, estimating
+from stalefl.report.folders import CURVES, ERRORS, ComparisonFolder, RunFolder
 from stalefl.report.plots import draw_curves
 from stalefl.report.tables import summary
 
@@ -119,22 +120,28 @@ def _tasks_below(folder: ComparisonFolder, singles: Sequence[Experiment], contex
     ]
 
 
-def summarise(tasks: Sequence[Task], results: Sequence[dict[str, Any]], place: Path) -> tuple[dict[str, Any], Path]:
-    """The methods' figures over seeds (``summary.json``, where there are several runs) and the curves' picture."""
+def summarise(
+    tasks: Sequence[Task], results: Sequence[dict[str, Any]], place: Path
+) -> tuple[dict[str, Any], list[Path]]:
+    """The methods' figures over seeds (``summary.json``, where there are several runs) and the pictures: curves and,
+    with an oracle, errors of estimates."""
     overview = summary(results)
     if len(tasks) > 1:
         ComparisonFolder(place).write_summary(overview)
     experiment = tasks[0].experiment
-    picture = place / "curves.png"
+    runs, pictures = records_by_method(tasks), [place / CURVES]
     draw_curves(
-        records_by_method(tasks),
-        picture,
+        runs,
+        pictures[0],
         title=f"{_data_name(experiment)}, {experiment.model.name}",
         first_late_round=results[0]["first_late_round"],
         staleness_rounds=experiment.staleness.rounds if experiment.staleness.schedule == "constant" else None,
         affected_classes=experiment.staleness.affected_classes,
     )
-    return overview, picture
+    if estimating(runs):
+        pictures.append(place / ERRORS)
+        draw_errors(runs, pictures[1])
+    return overview, pictures
 
 
 def records_by_method(tasks: Sequence[Task]) -> dict[str, list[list[dict[str, Any]]]]:

@@ -229,7 +229,7 @@ def _report(
     from stalefl.report.estimation import estimation_table
     from stalefl.report.tables import comparison_table
 
-    overview, picture = comparison.summarise(tasks, results, place)
+    overview, pictures = comparison.summarise(tasks, results, place)
     if json_output:
         print_json(results[0] if len(tasks) == 1 else {"schema": 1, "runs": list(results), "summary": overview})
     elif not quiet:
@@ -241,7 +241,11 @@ def _report(
         if delays := _delays(tasks):
             screen.print(delays, highlight=False, soft_wrap=True)
         screen.print(f"records: {place}", highlight=False, soft_wrap=True)
-        screen.print(f"picture: {picture}", highlight=False, soft_wrap=True)
+        screen.print(
+            f"{'pictures' if pictures[1:] else 'picture'}: {', '.join(map(str, pictures))}",
+            highlight=False,
+            soft_wrap=True,
+        )
         screen.print(f"page: stalefl report {place}", highlight=False, soft_wrap=True)
 
 

@@ -60,11 +60,23 @@ def mean_errors(records: Sequence[Record], method: str) -> dict[str, Any]:
     return errors
 
 
-def windows(records: Sequence[Record], method: str) -> list[tuple[int, list[Estimation]]]:
-    """The same for every window of 20 rounds in which late updates arrived, with the window's first round."""
-    first_rounds = range(1, max((record["round"] for record in records), default=0) + 1, WINDOW_ROUNDS)
-    parts = ((t, [r for r in records if t <= r["round"] < t + WINDOW_ROUNDS]) for t in first_rounds)
+def windows(records: Sequence[Record], method: str, length: int = WINDOW_ROUNDS) -> list[tuple[int, list[Estimation]]]:
+    """The same for every window of ``length`` rounds in which late updates arrived, with the window's first round."""
+    first_rounds = range(1, max((record["round"] for record in records), default=0) + 1, length)
+    parts = ((t, [r for r in records if t <= r["round"] < t + length]) for t in first_rounds)
     return [(t, rows) for t, part in parts if (rows := estimations(part, method))]
+
+
+def window_errors(
+    seeds: Sequence[Sequence[Record]], method: str, length: int = WINDOW_ROUNDS
+) -> dict[int, dict[str, list[float]]]:
+    """Relative L1 errors by the first round of a window and kind of estimate: a value for each run that has it."""
+    errors: dict[int, dict[str, list[float]]] = {}
+    for records in seeds:
+        for first_round, rows in windows(records, method, length):
+            for row in rows:
+                errors.setdefault(first_round, {}).setdefault(row.label, []).append(row.l1)
+    return dict(sorted(errors.items()))
 
 
 def estimation_rows(seeds: Sequence[Sequence[Record]], method: str) -> list[list[str]]:
@@ -110,14 +122,10 @@ def estimation_markdown(runs: Mapping[str, tuple[str, Sequence[Sequence[Record]]
 def windows_markdown(seeds: Sequence[Sequence[Record]], method: str) -> str:
     """Relative L1 errors by window of 20 rounds, mean ± spread over runs of one setting: one column per kind of
     estimate."""
-    errors: dict[int, dict[str, list[float]]] = {}
-    for records in seeds:
-        for first_round, rows in windows(records, method):
-            for row in rows:
-                errors.setdefault(first_round, {}).setdefault(row.label, []).append(row.l1)
+    errors = window_errors(seeds, method)
     labels = list(dict.fromkeys(label for window in errors.values() for label in window))
     lines = [["rounds", *labels], ["---", *["---:"] * len(labels)]]
-    for first_round, window in sorted(errors.items()):
+    for first_round, window in errors.items():
         cells = [mean_and_spread(window.get(label, ())).text(DIGITS["l1"]) for label in labels]
         lines.append([f"{first_round}–{first_round + WINDOW_ROUNDS - 1}", *cells])
     return _markdown(lines)

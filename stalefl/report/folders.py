@@ -18,6 +18,8 @@ from stalefl.storage import load_tree, save_tree, temporary_path, write_whole
 
 SCHEMA = 1
 LOCK = ".lock"
+CURVES, ERRORS = "curves.png", "errors.png"
+"""Pictures of a run or comparison; the second only with an oracle."""
 RUN_FILES = (
     LOCK,
     "config.toml",
@@ -29,10 +31,11 @@ RUN_FILES = (
     "checkpoint.safetensors",
     "weights.safetensors",
     "result.json",
-    "curves.png",
+    CURVES,
+    ERRORS,
     "report.html",
 )
-COMPARISON_FILES = ("comparison.json", "summary.json", "config.toml", "curves.png", "report.html")
+COMPARISON_FILES = ("comparison.json", "summary.json", "config.toml", CURVES, ERRORS, "report.html")
 
 
 class RunFolder:
@@ -48,7 +51,6 @@ class RunFolder:
         self.checkpoint = self.path / "checkpoint.safetensors"
         self.weights = self.path / "weights.safetensors"
         self.result = self.path / "result.json"
-        self.curves = self.path / "curves.png"
 
     @classmethod
     def create(cls, path: Path | str, force: bool = False) -> RunFolder:
@@ -144,7 +146,6 @@ class ComparisonFolder:
         self.comparison = self.path / "comparison.json"
         self.config = self.path / "config.toml"
         self.summary = self.path / "summary.json"
-        self.curves = self.path / "curves.png"
 
     @classmethod
     def create(

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from stalefl.report.error_plots import draw_errors, estimating
 from stalefl.report.folders import read_json
 from stalefl.report.gathered import Gathered, Group, StoredRun
 from stalefl.report.inspection_folders import InversionFolder
@@ -33,13 +34,15 @@ class Figure(NamedTuple):
 
 
 def group_figures(group: Group) -> Iterator[Figure]:
-    """Of one setting: the two curves, the delays where they differ, D_rec where a run kept it."""
+    """Of one setting: the two curves, the delays where they differ, the errors of estimates where they were measured,
+    D_rec where a run kept it."""
     yield from _curves(group)
     delays = _delays(group)
     if len(set(delays)) > 1:
         words = next(filter(None, (delays_in_words(run.records) for run in group.runs)))
         caption = f"How late the late updates were when they arrived, over all seeds. Of the first seed: {words}."
         yield Figure(drawn(lambda path: draw_delays(delays, path)), caption)
+    yield from _errors(group)
     for method, seeds in group.methods.items():
         if figure := _kept(method, seeds):
             yield figure
@@ -73,6 +76,17 @@ def _delays(group: Group) -> list[int]:
         if len(found) > len(by_seed.get(run.experiment.run.seed, ())):
             by_seed[run.experiment.run.seed] = found
     return [delay for delays in by_seed.values() for delay in delays]
+
+
+def _errors(group: Group) -> Iterator[Figure]:
+    runs = {method: [run.records for run in seeds] for method, seeds in group.methods.items()}
+    if panels := estimating(runs):
+        caption = (
+            "How far late updates, and the estimates made of them, are from what the clients would have sent on time, "
+            "over rounds: relative L1 distance, as the oracle measured it; bands: ± one standard deviation over seeds. "
+            "Each method that trains meets late updates of its own."
+        )
+        yield Figure(drawn(lambda path: draw_errors(runs, path)), caption, wide=len(panels) > 1)
 
 
 # --- D_rec ----------------------------------------------------------------------------------------------------------

@@ -14,13 +14,12 @@ from torch import Tensor
 
 from stalefl.contracts import InputSpec
 from stalefl.report.metrics import Record
-from stalefl.report.plots import BLUE, STYLE, draw_method, lines_of, save_figure, window_of
+from stalefl.report.plots import BLUE, STYLE, columns_of, draw_method, lines_of, save_figure, window_of
 from stalefl.report.samples import are_images, draw_sample, drawable
 
 WIDTH_INCHES = 4.2
 MOST_BARS = 40
 MOST_SAMPLES = 6
-MOST_LEGEND_LETTERS = 52
 
 
 def draw_panel(
@@ -39,14 +38,8 @@ def draw_panel(
         axes.set(title=title, xlabel="Round", ylabel="Accuracy", ylim=(-0.02, 1.02))
         axes.margins(x=0.01)
         handles, labels = axes.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=_columns(labels))
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns_of(labels, WIDTH_INCHES))
         save_figure(figure, path)
-
-
-def _columns(labels: Sequence[str]) -> int:
-    """As many as fit beside each other."""
-    widest = max(map(len, labels), default=0) + 7
-    return max(1, min(len(labels), MOST_LEGEND_LETTERS // widest))
 
 
 def draw_delays(delays: Sequence[int], path: Path) -> None:

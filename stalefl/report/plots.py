@@ -52,6 +52,7 @@ OTHER_LINES: tuple[Line, ...] = tuple(
 PANELS = ((AFFECTED, "Affected class"), (OVERALL, "All classes"))
 RESOLUTION = 200
 READABLE_ROUNDS = 100
+LEGEND_LETTERS_PER_INCH = 12.4
 STYLE: Any = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -177,6 +178,12 @@ def _trailing_mean(rounds: Array, values: Array, window: int) -> tuple[Array, Ar
 def _legend_columns(labels: Sequence[str]) -> int:
     """One row if it is about as wide as the figure at most."""
     return len(labels) if sum(len(label) + 7 for label in labels) <= 110 else 4
+
+
+def columns_of(labels: Sequence[str], width_inches: float) -> int:
+    """As many columns of a legend as fit beside each other in a narrow picture."""
+    widest = max(map(len, labels), default=0) + 7
+    return max(1, min(len(labels), int(LEGEND_LETTERS_PER_INCH * width_inches) // widest))
 
 
 def accuracy_label(runs: Mapping[str, Sequence[Sequence[Record]]], window: int) -> str:

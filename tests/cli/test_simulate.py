@@ -41,7 +41,7 @@ def test_one_run_writes_a_run_folder_and_prints_its_result_as_json(
     assert (result["schema"], result["method"], result["rounds"], result["stale_updates"]) == (1, "inversion", 4, 2)
     assert {path.name for path in out.iterdir()} - {".lock"} == {
         *["config.toml", "environment.json", "partition.safetensors", "rounds.jsonl", "checkpoint.safetensors"],
-        *["weights.safetensors", "result.json", "curves.png", "data.json"],
+        *["weights.safetensors", "result.json", "curves.png", "errors.png", "data.json"],
     }
     records = [json.loads(line) for line in (out / "rounds.jsonl").read_text().splitlines()]
     assert [record["round"] for record in records] == [1, 2, 3, 4]
@@ -66,6 +66,19 @@ def test_several_methods_and_seeds_make_a_comparison_with_a_table(
     ]
     assert partitions[0] == partitions[1]
     assert set(json.loads((out / "summary.json").read_text())["methods"]) == {"unstale", "unweighted"}
+
+
+def test_with_an_oracle_a_comparison_ends_with_the_errors_of_its_estimates(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "comparison"
+    methods = ["--method", "unstale", "--method", "inversion"]
+    assert simulate(*methods, "--seeds", "2", "--rounds", "3", "--oracle", "--out", out) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("Estimates of late updates") == 1
+    assert "Estimates of late updates, inversion training" in printed
+    assert f"pictures: {out / 'curves.png'}, {out / 'errors.png'}" in printed
+    assert (out / "errors.png").is_file()
 
 
 def test_flags_win_over_settings_and_settings_over_the_file(tmp_path: Path) -> None:

@@ -36,6 +36,15 @@ def test_delays_have_a_picture_only_where_they_differ(tmp_path: Path) -> None:
     assert delays.endswith("Of the first seed: 1 late update, by 3 rounds.")
 
 
+def test_errors_of_estimates_have_a_picture_where_an_oracle_measured_them(tmp_path: Path) -> None:
+    late = {"late_updates": [{"client": 3}], "oracle": True, "stale_error": {"l1": 0.8, "cosine": 0.2}}
+    measured = {**late, "estimate_error": {"l1": 0.3, "cosine": 0.1}}
+    finished(tmp_path / "unweighted", "unweighted", 0, changes={**late, "estimate_error": late["stale_error"]})
+    assert len(captions(tmp_path)) == 2
+    finished(tmp_path / "inversion", "inversion", 0, changes=measured)
+    assert captions(tmp_path)[-1].startswith("How far late updates, and the estimates made of them, are from")
+
+
 def test_a_run_that_kept_its_d_rec_shows_it(tmp_path: Path) -> None:
     folder = finished(tmp_path / "run", "inversion", 0, iterations=5)
     with_data(folder)
