@@ -49,10 +49,12 @@ def draw_errors(runs: Runs, path: Path | str) -> None:
         for axes, (method, (length, windows)) in zip(grid.flat, panels.items(), strict=False):
             _draw_panel(axes, windows, length, lines)
             axes.set(title=f"{method} training", xlabel="Round", ylim=(0, None))
+            axes.tick_params(labelbottom=True)
         for axes in grid.flat[len(panels) :]:
             axes.axis("off")
         several = max(map(len, runs.values())) > 1
-        grid[0, 0].set_ylabel("Relative L1 error" + ("\nmean ± s.d. over seeds" if several else ""))
+        for axes in grid[:, 0]:
+            axes.set_ylabel("Relative L1 error" + ("\nmean ± s.d. over seeds" if several else ""))
         handles = {str(line.get_label()): line for axes in grid.flat for line in axes.get_lines()}
         inches = PANEL_INCHES * columns
         figure.legend(handles.values(), handles, loc="outside lower center", ncols=columns_of(list(handles), inches))
@@ -78,7 +80,8 @@ def _draw_panel(axes: Axes, windows: Windows, length: int, lines: Mapping[str, L
         rounds = [middle for middle, _ in points]
         means = np.array([np.mean(values) for _, values in points])
         spreads = np.array([np.std(values, ddof=1) if len(values) > 1 else 0.0 for _, values in points])
-        axes.plot(rounds, means, color=colour, linestyle=dashes, linewidth=1.3, marker=".", markersize=3, label=label)
+        width = 2.6 if label == AS_THEY_ARE else 1.3  # seen beside an estimate that is the same
+        axes.plot(rounds, means, color=colour, linestyle=dashes, linewidth=width, marker=".", markersize=3, label=label)
         axes.fill_between(rounds, means - spreads, means + spreads, color=colour, alpha=0.12, linewidth=0)
     axes.axhline(NO_UPDATE, color="#777777", linestyle=":", linewidth=1.2, zorder=1, label="no update at all")
 
