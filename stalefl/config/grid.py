@@ -98,7 +98,18 @@ def _short(key: str, others: Sequence[str]) -> str:
 
 
 def value_text(value: Any) -> str:
+    """A table, as of options, as "fedasync.alpha=0.6"."""
+    if isinstance(value, Mapping) and value:
+        return ", ".join(_entries(value))
     return value if isinstance(value, str) else as_toml(value)
+
+
+def _entries(table: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    for key, value in table.items():
+        if isinstance(value, Mapping) and value:
+            yield from _entries(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}={value_text(value)}"
 
 
 def cell_label(values: Mapping[str, Any]) -> str:
