@@ -235,9 +235,8 @@ def _report(
     elif not quiet:
         screen = console()
         screen.print(comparison_table(results))
-        for method, seeds in comparison.records_by_method(tasks).items():
-            if table := estimation_table(seeds, method):
-                screen.print(table)
+        if table := estimation_table(comparison.records_by_method(tasks)):
+            screen.print(table)
         if delays := _delays(tasks):
             screen.print(delays, highlight=False, soft_wrap=True)
         screen.print(f"records: {place}", highlight=False, soft_wrap=True)

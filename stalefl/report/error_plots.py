@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from stalefl.report.estimation import AS_THEY_ARE, window_errors
+from stalefl.report.estimation import AS_THEY_ARE, estimates_nothing, estimations
 from stalefl.report.metrics import Record, Runs
-from stalefl.report.plots import BLACK, STYLE, Line, columns_of, lines_of, save_figure
+from stalefl.report.plots import (
+    BLACK,
+    BLUE,
+    GREEN,
+    INDIGO,
+    LINES,
+    ORANGE,
+    PURPLE,
+    SKY,
+    STYLE,
+    VERMILLION,
+    Line,
+    columns_of,
+    save_figure,
+)
 
 PANEL_INCHES = 3.6
 MOST_BESIDE = 2
@@ -20,72 +36,104 @@ MOST_POINTS = 20
 """Of a line: errors of fewer rounds than that leaves to a point are hard to follow."""
 NO_UPDATE = 1.0
 """The relative error of an update of zero."""
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, INDIGO)
+
+
+class Point(NamedTuple):
+    """Errors of the late updates of a few rounds, of each seed, at the mean of these rounds."""
+
+    round: float
+    errors: Sequence[float]
+
+
+class Panel(NamedTuple):
+    """The lines of one method that trains, by kind of estimate, and how many rounds a point stands for."""
+
+    lines: Mapping[str, Sequence[Point]]
+    rounds_each: int
 
 
 def estimating(runs: Runs) -> dict[str, Sequence[Sequence[Record]]]:
-    """The methods whose estimates, or whose shadows', differ from the late updates as they are, with their seeds that
-    had an oracle."""
-    found = {
-        method: [seed for seed in seeds if any(r.get("stale_error") for r in seed)] for method, seeds in runs.items()
-    }
-    return {method: seeds for method, seeds in found.items() if any(map(_differ, seeds))}
+    """The methods that estimate, or that have shadows which do, with their seeds that had an oracle."""
+    found: dict[str, Sequence[Sequence[Record]]] = {}
+    for method, seeds in runs.items():
+        measured = {number: rows for number, seed in enumerate(seeds) if (rows := estimations(seed, method))}
+        if any(len(rows) > 2 or not estimates_nothing(rows) for rows in measured.values()):
+            found[method] = [seeds[number] for number in measured]
+    return found
 
 
 def draw_errors(runs: Runs, path: Path | str) -> None:
     """A panel for each of ``estimating(runs)``, of which there must be one: relative L1 errors over rounds, means over
-    the late updates of a few rounds and over seeds, bands the sample standard deviation. Raises InputError if ``path``
-    cannot be written."""
-    panels = {method: _errors(method, seeds) for method, seeds in estimating(runs).items()}
-    labels = list(
-        dict.fromkeys(label for _, windows in panels.values() for values in windows.values() for label in values)
-    )
-    known = {**lines_of(labels[1:]), AS_THEY_ARE: (BLACK, "-")}
-    lines: dict[str, Line] = {label: known[label] for label in labels}
+    the late updates of a few rounds and over seeds, bands from the least to the greatest of the seeds. Raises
+    InputError if ``path`` cannot be written."""
+    shown = estimating(runs)
+    panels = {method: _panel(method, seeds) for method, seeds in shown.items()}
+    styles = _styles(list(dict.fromkeys(label for panel in panels.values() for label in panel.lines)))
     columns = min(MOST_BESIDE, len(panels))
     rows = -(-len(panels) // columns)
+    inches = PANEL_INCHES * columns
     with rc_context(STYLE):
-        figure = Figure(figsize=(PANEL_INCHES * columns, 2.6 * rows + 0.9), layout="constrained")
+        figure = Figure(figsize=(inches, 2.6 * rows + 0.9), layout="constrained")
         grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-        for axes, (method, (length, windows)) in zip(grid.flat, panels.items(), strict=False):
-            _draw_panel(axes, windows, length, lines)
-            axes.set(title=f"{method} training", xlabel="Round", ylim=(0, None))
-            axes.tick_params(labelbottom=True)
+        for axes, (method, panel) in zip(grid.flat, panels.items(), strict=False):
+            _draw_panel(axes, panel.lines, styles)
+            axes.set(title=f"{method} training", xlabel="Round")
         for axes in grid.flat[len(panels) :]:
             axes.axis("off")
-        several = max(map(len, runs.values())) > 1
         for axes in grid[:, 0]:
-            axes.set_ylabel("Relative L1 error" + ("\nmean ± s.d. over seeds" if several else ""))
+            axes.set_ylabel("\n".join(_label(shown, panels)))
         handles = {str(line.get_label()): line for axes in grid.flat for line in axes.get_lines()}
-        inches = PANEL_INCHES * columns
         figure.legend(handles.values(), handles, loc="outside lower center", ncols=columns_of(list(handles), inches))
         save_figure(figure, path)
 
 
-Windows = dict[int, dict[str, list[float]]]
-"""Errors by a window's first round and kind of estimate, a value for each seed."""
+def _label(shown: Runs, panels: Mapping[str, Panel]) -> list[str]:
+    seeds, rounds = max(map(len, shown.values())), max(panel.rounds_each for panel in panels.values())
+    over = [f"{rounds} rounds"] * (rounds > 1) + [f"{seeds} seeds"] * (seeds > 1)
+    return ["Relative L1 error", *([f"means over {', '.join(over)}"] if over else [])]
 
 
-def _errors(method: str, seeds: Sequence[Sequence[Record]]) -> tuple[int, Windows]:
-    """The length of a window in rounds, and the errors in each."""
-    last_round = max(record["round"] for seed in seeds for record in seed)
-    length = -(-last_round // MOST_POINTS)
-    return length, window_errors(seeds, method, length)
+def _panel(method: str, seeds: Sequence[Sequence[Record]]) -> Panel:
+    measured = [[record for record in seed if record.get("stale_error")] for seed in seeds]
+    rounds = [record["round"] for seed in measured for record in seed]
+    first, last = min(rounds), max(rounds)
+    rounds_each = -(-(last - first + 1) // MOST_POINTS)
+    lines: dict[str, list[Point]] = {}
+    for start in range(first, last + 1, rounds_each):
+        part = [[r for r in seed if start <= r["round"] < start + rounds_each] for seed in measured]
+        errors: dict[str, list[float]] = {}
+        for row in (row for records in part for row in estimations(records, method)):
+            errors.setdefault(row.label, []).append(row.l1)
+        for label, values in errors.items():
+            middle = statistics.fmean(record["round"] for records in part for record in records)
+            lines.setdefault(label, []).append(Point(middle, values))
+    if all(estimates_nothing(estimations(seed, method)) for seed in seeds):
+        del lines[method]
+    return Panel(lines, rounds_each)
 
 
-def _draw_panel(axes: Axes, windows: Windows, length: int, lines: Mapping[str, Line]) -> None:
-    for label, (colour, dashes) in lines.items():
-        points = [(first + (length - 1) / 2, values[label]) for first, values in windows.items() if label in values]
-        if not points:
-            continue
-        rounds = [middle for middle, _ in points]
-        means = np.array([np.mean(values) for _, values in points])
-        spreads = np.array([np.std(values, ddof=1) if len(values) > 1 else 0.0 for _, values in points])
-        width = 2.6 if label == AS_THEY_ARE else 1.3  # seen beside an estimate that is the same
-        axes.plot(rounds, means, color=colour, linestyle=dashes, linewidth=width, marker=".", markersize=3, label=label)
-        axes.fill_between(rounds, means - spreads, means + spreads, color=colour, alpha=0.12, linewidth=0)
+def _styles(labels: Sequence[str]) -> dict[str, Line]:
+    """Built-in methods have the colours of all pictures, other labels those that are left, as long as there are."""
+    styles = {label: LINES[label] for label in labels if label in LINES} | {AS_THEY_ARE: (BLACK, "-")}
+    taken = [colour for colour, _ in styles.values()]
+    left = [colour for colour in COLOURS if colour not in taken]
+    others = [label for label in labels if label not in styles]
+    free = [(colour, dashes) for dashes in ("-", "--", ":") for colour in (left if dashes == "-" else COLOURS)]
+    return {**styles, **{label: free[number % len(free)] for number, label in enumerate(others)}}
+
+
+def _draw_panel(axes: Axes, lines: Mapping[str, Sequence[Point]], styles: Mapping[str, Line]) -> None:
+    for label, points in lines.items():
+        colour, dashes = styles[label]
+        rounds = [point.round for point in points]
+        means = [statistics.fmean(point.errors) for point in points]
+        axes.plot(rounds, means, color=colour, linestyle=dashes, linewidth=1.3, marker=".", markersize=3, label=label)
+        low, high = [min(point.errors) for point in points], [max(point.errors) for point in points]
+        axes.fill_between(rounds, low, high, color=colour, alpha=0.12, linewidth=0)
     axes.axhline(NO_UPDATE, color="#777777", linestyle=":", linewidth=1.2, zorder=1, label="no update at all")
-
-
-def _differ(records: Sequence[Record]) -> bool:
-    measured = [record for record in records if record.get("stale_error")]
-    return any(r.get("shadows") or r["estimate_error"] != r["stale_error"] for r in measured)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.tick_params(labelbottom=True)

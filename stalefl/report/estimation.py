@@ -9,7 +9,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from stalefl.report.metrics import Record, mean_and_spread
+from stalefl.report.metrics import Record, Runs, mean_and_spread
 
 AS_THEY_ARE = "late updates as they are"
 WINDOW_ROUNDS = 20
@@ -17,24 +17,29 @@ HEADERS = ("estimate", "relative L1 error", "cosine distance", "iterations each"
 NARROW_HEADERS = ("estimate", "relative\nL1 error", "cosine\ndistance", "iterations\neach", "seconds\neach")
 DIGITS = {"l1": 3, "cosine": 3, "iterations": 1, "seconds": 2}
 """The figures of an ``Estimation``, in the order of ``HEADERS``."""
-CAPTION = "means over late updates; errors against what the client would have sent on time"
+CAPTION = (
+    "means over late updates, first ones of a client and later ones",
+    "errors: against what the client would have sent on time; 1: as far off as no update at all",
+)
+OWN_UPDATES = "each method that trains meets late updates of its own"
 SPREAD = "±: sample standard deviation over seeds"
 
 
 @dataclass(frozen=True)
 class Estimation:
     """Means over late updates of a method's estimates: relative L1 and cosine distance from the true fresh updates, and
-    what an estimate cost; ``seconds`` is None where it was not timed apart."""
+    what an estimate cost; ``iterations`` is None where there were none, ``seconds`` where it was not timed apart."""
 
     label: str
     l1: float
     cosine: float
-    iterations: float
+    iterations: float | None
     seconds: float | None
 
 
 def estimations(records: Sequence[Record], method: str) -> list[Estimation]:
-    """The late updates as they are, the run's method, and its shadows; empty for records without an oracle."""
+    """The late updates as they are, the run's method, and its shadows; empty for records without an oracle. A shadow
+    that is called like the method is told from it."""
     measured = [record for record in records if record.get("stale_error")]
     if not measured:
         return []
@@ -43,8 +48,16 @@ def estimations(records: Sequence[Record], method: str) -> list[Estimation]:
         _mean(method, measured, "estimate_error", lambda record: record, timed=False),
     ]
     labels = dict.fromkeys(label for record in measured for label in record.get("shadows", ()))
-    rows += [_mean(label, measured, "estimate_error", lambda record, s=label: record["shadows"][s]) for label in labels]
+    for label in labels:
+        title = f"{label} (shadow)" if label == method else label
+        rows.append(_mean(title, measured, "estimate_error", lambda r, s=label: r.get("shadows", {}).get(s, {})))
     return rows
+
+
+def estimates_nothing(found: Sequence[Estimation]) -> bool:
+    """Whether the method of ``estimations`` took late updates as they are."""
+    late, own = found[:2]
+    return (own.l1, own.cosine) == (late.l1, late.cosine)
 
 
 def mean_errors(records: Sequence[Record], method: str) -> dict[str, Any]:
@@ -52,39 +65,56 @@ def mean_errors(records: Sequence[Record], method: str) -> dict[str, Any]:
     rows = estimations(records, method)
     if not rows:
         return {}
-    late, estimate, *shadows = ({"l1": row.l1, "cosine": row.cosine} for row in rows)
-    errors: dict[str, Any] = {"stale_error": late, "estimate_error": estimate}
+    late, own, *shadows = rows
+    errors: dict[str, Any] = {"stale_error": _error(late), "estimate_error": _error(own)}
     if shadows:
-        labels = (row.label for row in rows[2:])
-        errors["shadows"] = {label: {"estimate_error": s} for label, s in zip(labels, shadows, strict=True)}
+        labels = dict.fromkeys(label for record in records for label in record.get("shadows", ()))
+        errors["shadows"] = {
+            label: {"estimate_error": _error(row), "iterations_each": row.iterations, "seconds_each": row.seconds}
+            for label, row in zip(labels, shadows, strict=True)
+        }
     return errors
 
 
-def windows(records: Sequence[Record], method: str, length: int = WINDOW_ROUNDS) -> list[tuple[int, list[Estimation]]]:
-    """The same for every window of ``length`` rounds in which late updates arrived, with the window's first round."""
-    first_rounds = range(1, max((record["round"] for record in records), default=0) + 1, length)
-    parts = ((t, [r for r in records if t <= r["round"] < t + length]) for t in first_rounds)
+def _error(row: Estimation) -> dict[str, float]:
+    return {"l1": row.l1, "cosine": row.cosine}
+
+
+def windows(records: Sequence[Record], method: str) -> list[tuple[int, list[Estimation]]]:
+    """The same for every window of 20 rounds in which late updates arrived, with the window's first round."""
+    first_rounds = range(1, max((record["round"] for record in records), default=0) + 1, WINDOW_ROUNDS)
+    parts = ((t, [r for r in records if t <= r["round"] < t + WINDOW_ROUNDS]) for t in first_rounds)
     return [(t, rows) for t, part in parts if (rows := estimations(part, method))]
 
 
-def window_errors(
-    seeds: Sequence[Sequence[Record]], method: str, length: int = WINDOW_ROUNDS
-) -> dict[int, dict[str, list[float]]]:
-    """Relative L1 errors by the first round of a window and kind of estimate: a value for each run that has it."""
+def windows_table(seeds: Sequence[Sequence[Record]], method: str) -> tuple[list[str], list[list[str]]]:
+    """Headers and rows of relative L1 errors by window of 20 rounds, mean ± spread over runs of one setting: a column
+    for each kind of estimate."""
+    labels = [label for label, *_ in estimation_rows(seeds, method)]
     errors: dict[int, dict[str, list[float]]] = {}
     for records in seeds:
-        for first_round, rows in windows(records, method, length):
+        for first_round, rows in windows(records, method):
             for row in rows:
                 errors.setdefault(first_round, {}).setdefault(row.label, []).append(row.l1)
-    return dict(sorted(errors.items()))
+    table = []
+    for first_round, window in sorted(errors.items()):
+        cells = [mean_and_spread(window.get(label, ())).text(DIGITS["l1"]) for label in labels]
+        table.append([f"{first_round}–{first_round + WINDOW_ROUNDS - 1}", *cells])
+    return ["rounds", *labels], table
 
 
 def estimation_rows(seeds: Sequence[Sequence[Record]], method: str) -> list[list[str]]:
-    """A row of text under ``HEADERS`` for each kind of estimate: mean ± spread over runs of one method and setting."""
+    """A row of text under ``HEADERS`` for each kind of estimate: mean ± spread over runs of one method and setting. A
+    method that takes late updates as they are has none."""
+    runs = [rows for records in seeds if (rows := estimations(records, method))]
+    if not runs:
+        return []
     kinds: dict[str, list[Estimation]] = {}
-    for records in seeds:
-        for found in estimations(records, method):
-            kinds.setdefault(found.label, []).append(found)
+    for rows in runs:
+        for row in rows:
+            kinds.setdefault(row.label, []).append(row)
+    if all(map(estimates_nothing, runs)):
+        del kinds[method]
     return [[label, *_cells(found)] for label, found in kinds.items()]
 
 
@@ -92,19 +122,23 @@ def _cells(found: Sequence[Estimation]) -> list[str]:
     return [mean_and_spread(getattr(one, name) for one in found).text(digits) for name, digits in DIGITS.items()]
 
 
-def estimation_table(seeds: Sequence[Sequence[Record]], method: str) -> Table | None:
-    """For the terminal, over runs of one method and setting; None for records without an oracle."""
-    rows = estimation_rows(seeds, method)
-    if not rows:
+def estimation_table(runs: Runs) -> Table | None:
+    """For the terminal, over the seeds of each method; None for records without an oracle."""
+    found = {method: rows for method, seeds in runs.items() if (rows := estimation_rows(seeds, method))}
+    if not found:
         return None
-    caption = CAPTION if len(seeds) == 1 else f"{CAPTION}\n{SPREAD}"
-    title = f"Estimates of late updates, {method} training"
-    table = Table(title=title, caption=caption, caption_justify="left", box=SIMPLE_HEAD)
+    several = len(found) > 1
+    notes = [*CAPTION, *([OWN_UPDATES] if several else []), *([SPREAD] if "±" in str(found) else [])]
+    title = "Estimates of late updates" if several else f"Estimates of late updates, {next(iter(found))} training"
+    table = Table(title=title, caption="\n".join(notes), caption_justify="left", box=SIMPLE_HEAD)
     table.pad_edge, table.padding = False, (0, 1, 0, 0)
     for number, header in enumerate(NARROW_HEADERS):
         table.add_column(header, justify="right" if number else "left", no_wrap=not number)
-    for row in rows:
-        table.add_row(*(cell.replace(" ± ", "±") for cell in row))
+    for method, rows in found.items():
+        if several:
+            table.add_row(f"{method} training:")
+        for label, *cells in rows:
+            table.add_row(f"{'  ' * several}{label}", *(cell.replace(" ± ", "±") for cell in cells))
     return table
 
 
@@ -120,15 +154,9 @@ def estimation_markdown(runs: Mapping[str, tuple[str, Sequence[Sequence[Record]]
 
 
 def windows_markdown(seeds: Sequence[Sequence[Record]], method: str) -> str:
-    """Relative L1 errors by window of 20 rounds, mean ± spread over runs of one setting: one column per kind of
-    estimate."""
-    errors = window_errors(seeds, method)
-    labels = list(dict.fromkeys(label for window in errors.values() for label in window))
-    lines = [["rounds", *labels], ["---", *["---:"] * len(labels)]]
-    for first_round, window in errors.items():
-        cells = [mean_and_spread(window.get(label, ())).text(DIGITS["l1"]) for label in labels]
-        lines.append([f"{first_round}–{first_round + WINDOW_ROUNDS - 1}", *cells])
-    return _markdown(lines)
+    """``windows_table`` as GitHub-flavoured Markdown."""
+    headers, rows = windows_table(seeds, method)
+    return _markdown([headers, ["---", *["---:"] * (len(headers) - 1)], *rows])
 
 
 def _mean(label: str, records: Iterable[Record], key: str, of: Any, timed: bool = True) -> Estimation:
@@ -139,15 +167,15 @@ def _mean(label: str, records: Iterable[Record], key: str, of: Any, timed: bool 
     def mean(values: Iterable[float]) -> float:
         return sum(weight * value for weight, value in zip(weights, values, strict=True)) / sum(weights)
 
-    iterations = 0.0
+    iterations = 0
     if key == "estimate_error":
         name = "iterations" if timed else "inversion_iterations"
-        iterations = sum(part[name] for _, part in found) / sum(weights)
+        iterations = sum(part[name] for _, part in found)
     return Estimation(
         label,
         mean(part[key]["l1"] for _, part in found),
         mean(part[key]["cosine"] for _, part in found),
-        iterations,
+        iterations / sum(weights) if iterations else None,
         sum(part["seconds"] for _, part in found) / sum(weights) if timed else None,
     )
 

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stalefl.report.estimation import HEADERS, Estimation, estimation_rows, estimations
+from stalefl.report.estimation import HEADERS, Estimation, estimates_nothing, estimation_rows, estimations
 from stalefl.report.metrics import MISSING, Record, Runs
 
 LATE_HEADERS = (
@@ -76,8 +76,10 @@ def _cells(method: str, seeds: Sequence[Sequence[Record]]) -> list[str]:
 def _errors(found: Sequence[Estimation]) -> list[str]:
     if not found:
         return [MISSING] * 4
-    late, estimate = found[:2]
-    return [f"{value:.3f}" for value in (late.l1, estimate.l1, late.cosine, estimate.cosine)]
+    late, own = found[:2]
+    pairs = [(late.l1, own.l1), (late.cosine, own.cosine)]
+    hidden = estimates_nothing(found)
+    return [text for a, b in pairs for text in (f"{a:.3f}", MISSING if hidden else f"{b:.3f}")]
 
 
 def shadows_table(runs: Runs) -> tuple[list[str], list[list[str]]]:

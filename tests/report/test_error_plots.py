@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from stalefl.report.error_plots import draw_errors, estimating
+from stalefl.report.error_plots import _panel, _styles, draw_errors, estimating
+from stalefl.report.estimation import AS_THEY_ARE
 from stalefl.report.plots import BLACK, LINES
 
 Records = list[dict[str, Any]]
@@ -64,6 +65,27 @@ def test_smaller_errors_are_drawn_lower(tmp_path: Path) -> None:
     assert 0 < len(estimates) < 12
     assert len(late) > 0
     assert late.min() < estimates.min()
+
+
+def test_points_are_at_the_rounds_of_the_late_updates_behind_them() -> None:
+    panel = _panel("inversion", [run(0.8, 0.2, rounds=50), run(0.8, 0.4, rounds=50)])
+    assert panel.rounds_each == 2
+    points = panel.lines["inversion"]
+    assert [points[0].round, points[-1].round] == [11.5, 49.5]
+    assert list(points[0].errors) == [0.2, 0.4]
+    sparse = [{**r, "stale_error": None} if r["round"] in (11, 13) else r for r in run(0.8, 0.2, rounds=50)]
+    assert _panel("inversion", [sparse]).lines["inversion"][0].round == 12
+
+
+def test_who_takes_late_updates_as_they_are_has_no_line() -> None:
+    assert list(_panel("unweighted", [run(0.8, 0.8, shadow=0.3)]).lines) == [AS_THEY_ARE, "other"]
+
+
+def test_lines_of_one_picture_differ_in_colour() -> None:
+    styles = _styles([AS_THEY_ARE, "inversion", "unweighted", "a", "b", "c"])
+    assert len({colour for colour, _ in styles.values()}) == 6
+    assert styles["inversion"] == LINES["inversion"]
+    assert len(set(_styles([str(number) for number in range(15)]).values())) == 16
 
 
 def test_every_estimating_method_has_a_panel(tmp_path: Path) -> None:
