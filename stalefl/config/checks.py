@@ -119,7 +119,8 @@ def _methods(experiment: Experiment) -> Iterator[Problem]:
         yield _at("method.name", f"= {list(name)} names a method twice")
     for key, value in options.items():
         if key not in name:
-            yield _at(f"method.options.{key}", f"belongs to no method of this comparison ({', '.join(name)})")
+            text = f"belongs to no method of this comparison ({', '.join(name)})"
+            yield _at(f"method.options.{key}", f"{text}; valid: under a method, as method.options.{name[0]}.KEY")
         elif not isinstance(value, Mapping):
             yield _at(f"method.options.{key}", f"is not a table; write [method.options.{key}]")
 

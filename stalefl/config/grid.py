@@ -19,18 +19,26 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from stalefl.config.explain import as_toml, nearest, one_line
-from stalefl.config.loading import Document, Layer, build_experiment, change_layers, file_layers, method_options
+from stalefl.config.loading import (
+    GRID,
+    Document,
+    Layer,
+    build_experiment,
+    change_layers,
+    file_layers,
+    method_options,
+)
 from stalefl.config.schema import Experiment, MethodTable
 from stalefl.contracts import InputError
 
-METHOD, GRID = "method.name", "grid"
+METHOD, OPTIONS = "method.name", "method.options"
 MOST_CELLS = 10_000
 NOT_VARIED = {"run.seed": "run.seeds", "run.seeds": "run.seeds", "run.jobs": "--jobs"}
 """Keys that cannot be of a grid, and what is used instead."""
@@ -64,7 +72,10 @@ def load_grid(
     flags: Mapping[str, Mapping[str, Any]] | None = None,
     scale: str = "",
 ) -> list[Cell]:
-    """The cells of the grid file ``path``, each one valid. Raises InputError naming the file, the cell and the key."""
+    """The cells of the grid file ``path``, each one valid. Raises InputError naming the file, the cell and the key.
+
+    Options of one method make no further cells of the others.
+    """
     files = file_layers(path, scale)
     grid: Document = {}
     for layer in files:
@@ -76,7 +87,7 @@ def load_grid(
     _check_axes(path, axes)
     _check_overrides(axes, overrides)
     methods = [point[axis.keys.index(METHOD)] for axis in axes if METHOD in axis.keys for point in axis.points]
-    every = [_values(axes, points) for points in product(*(axis.points for axis in axes))]
+    every = _distinct(_own(_values(axes, points), methods) for points in product(*(axis.points for axis in axes)))
     width = len(str(len(every)))
     return [
         Cell(f"{number:0{width}d}-{_slug(values)}", values, _experiment(path, values, methods, files, changes))
@@ -235,13 +246,26 @@ def _values(axes: Sequence[Axis], points: Sequence[tuple[Any, ...]]) -> dict[str
     }
 
 
+def _own(values: Mapping[str, Any], methods: Sequence[str]) -> dict[str, Any]:
+    """A cell's values without the options of other methods than its own."""
+    others = tuple(f"{OPTIONS}.{name}." for name in methods if name != values[METHOD])
+    return {key: value for key, value in values.items() if not key.startswith(others)}
+
+
+def _distinct(every: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return list({repr(values): values for values in every}.values())
+
+
 def _experiment(
     path: Path, values: Mapping[str, Any], methods: Sequence[str], files: Sequence[Layer], changes: Sequence[Layer]
 ) -> Experiment:
     """The experiment of one cell. It is read as one that compares all methods of the grid, so that the options of each
-    may stand under [method.options.NAME]; then all but the cell's own are left out."""
+    may stand under [method.options.NAME]; then all but the cell's own are left out. The options of a single one may
+    stand under [method.options] as well."""
     document = _nested({key: value for key, value in values.items() if key != METHOD})
-    named = {"method": {"name": list(dict.fromkeys(methods))}} if methods else {}
+    names = list(dict.fromkeys(methods))
+    by_name = len(names) > 1 or any(key.startswith(f"{OPTIONS}.{name}.") for key in values for name in names)
+    named = {"method": {"name": names if by_name else names[0]}} if names else {}
     try:
         experiment = build_experiment(files, [*changes, Layer("", document), Layer("", named)])
     except InputError as error:

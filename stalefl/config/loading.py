@@ -22,7 +22,7 @@ from stalefl.config.schema import Experiment, MethodTable
 from stalefl.contracts import InputError
 
 Document = dict[str, Any]
-BASE, SCALE = "base", "scale"
+BASE, SCALE, GRID = "base", "scale", "grid"
 _NAMING_KEYS = {"data": "dataset", "drift": "dataset", "model": "name", "method": "name", "observers": "names"}
 
 
@@ -49,6 +49,8 @@ def load_experiment(
     if scale and path is None:
         raise InputError(f"--scale {one_line(scale)}: the defaults have one scale only; valid: with an experiment file")
     files = file_layers(path, scale) if path else [Layer("defaults", {})]
+    if any(GRID in layer.document for layer in files):
+        raise InputError(f"{path} has a table [{GRID}]: it is not one experiment but many; valid: stalefl sweep {path}")
     return build_experiment(files, change_layers(overrides, flags))
 
 

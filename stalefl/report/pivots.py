@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from stalefl.config.grid import METHOD, short_names, value_text
+from stalefl.config.grid import METHOD, OPTIONS, short_names, value_text
+from stalefl.report.gathered import common_of, flat
 from stalefl.report.metrics import AFFECTED, MISSING, OVERALL
 from stalefl.report.sheets import Setting
 from stalefl.report.tables import REFERENCES, Result, figure_text, mean_of, rounds_text
@@ -17,13 +18,15 @@ Figure = Callable[[Sequence[Result]], tuple[str, float | None]]
 
 
 def pivots_markdown(settings: Sequence[Setting], references: Collection[str] = REFERENCES) -> str:
-    """Tables with a row for every method; "" where there is but one method or but one setting.
+    """Tables with a row for every method, and for each of its options that were tried; "" where there is but one row or
+    but one setting.
 
     Accuracy on the affected class (on all classes, where that was not measured) from the first late update on, and the
     rounds to its target if any run reached it. The best of a column is bold, references left out.
     """
-    columns = _columns(settings)
-    methods = list(dict.fromkeys(setting.values[METHOD] for setting in settings if METHOD in setting.values))
+    if not all(METHOD in setting.values for setting in settings):
+        return ""
+    columns, methods = _columns(settings)
     if len(columns) < 2 or len(methods) < 2:
         return ""
     affected = any(mean_of(runs, PERIOD, AFFECTED) is not None for runs in _results(columns))
@@ -36,14 +39,39 @@ def pivots_markdown(settings: Sequence[Setting], references: Collection[str] = R
     return f"{text}\nRounds to the target accuracy on {what}, those before the first late update included:\n\n{rounds}"
 
 
-def _columns(settings: Sequence[Setting]) -> dict[str, dict[str, Setting]]:
-    """Settings by all but their method, as "alpha 0.1, staleness.rounds 40", and then by method."""
+def _columns(settings: Sequence[Setting]) -> tuple[dict[str, dict[str, Setting]], list[str]]:
+    """Settings by what concerns every method, as "alpha 0.1, staleness.rounds 40", then by row; and the rows."""
     names = short_names(list(dict.fromkeys(key for setting in settings for key in setting.values)))
+    rows = _rows(settings)
     columns: dict[str, dict[str, Setting]] = {}
-    for setting in settings:
-        label = ", ".join(f"{names[k]} {value_text(v)}" for k, v in setting.values.items() if k != METHOD)
-        columns.setdefault(label, {})[setting.values.get(METHOD, "")] = setting
-    return columns
+    for setting, row in zip(settings, rows, strict=True):
+        shared = {key: value for key, value in setting.values.items() if key != METHOD and not _of_methods(key)}
+        label = ", ".join(f"{names[key]} {value_text(value)}" for key, value in shared.items())
+        columns.setdefault(label, {}).setdefault(row, setting)
+    return columns, list(dict.fromkeys(rows))
+
+
+def _rows(settings: Sequence[Setting]) -> list[str]:
+    """The method of each, with those of its options in which its settings differ, as "fedasync alpha=0.6"."""
+    methods = [str(setting.values[METHOD]) for setting in settings]
+    own = [_options(setting, method) for setting, method in zip(settings, methods, strict=True)]
+    rows = []
+    for method, options in zip(methods, own, strict=True):
+        common = common_of([other for name, other in zip(methods, own, strict=True) if name == method])
+        differing = [f"{key}={value_text(value)}" for key, value in options.items() if key not in common]
+        rows.append(" ".join([method, *differing]))
+    return rows
+
+
+def _options(setting: Setting, method: str) -> dict[str, Any]:
+    """Those values of a setting that are options of its method."""
+    options = flat(setting.values.get(OPTIONS, {}))
+    options |= {key.removeprefix(f"{OPTIONS}."): value for key, value in setting.values.items() if key != OPTIONS}
+    return {key.removeprefix(f"{method}."): value for key, value in options.items() if key.startswith(f"{method}.")}
+
+
+def _of_methods(key: str) -> bool:
+    return f"{key}.".startswith(f"{OPTIONS}.")
 
 
 def _results(columns: Mapping[str, Mapping[str, Setting]]) -> list[Sequence[Result]]:

@@ -191,6 +191,20 @@ def _method_summary(runs: Sequence[Result]) -> dict[str, Any]:
                 for key in ACCURACIES
             },
         },
+        **_errors(runs),
         **{key: figure(key) for key in SECONDS},
         **{key: sum(run[key] for run in runs) for key in ("rejected_updates", "stale_updates", "inversion_iterations")},
     }
+
+
+def _errors(runs: Sequence[Result]) -> dict[str, Any]:
+    """Of late updates, of the method's estimates and of those of shadows that all runs had; {} without an oracle."""
+    if not all("stale_error" in run for run in runs):
+        return {}
+
+    def errors(*keys: str) -> dict[str, Any]:
+        return {kind: _spread(runs, *keys, kind)._asdict() for kind in ("l1", "cosine")}
+
+    shared = [label for label in runs[0].get("shadows", ()) if all(label in run.get("shadows", ()) for run in runs)]
+    shadows = {label: {"estimate_error": errors("shadows", label, "estimate_error")} for label in shared}
+    return {key: errors(key) for key in ("stale_error", "estimate_error")} | ({"shadows": shadows} if shadows else {})

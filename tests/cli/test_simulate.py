@@ -14,6 +14,7 @@ import pytest
 import stalefl
 from stalefl.cli import main
 
+GRID = str(Path(__file__).parents[2] / "examples" / "all-methods.toml")
 SMALL = [
     *["--set", "partition.clients=10", "--set", "partition.samples_per_client=10", "--set", "staleness.late_clients=1"],
     *["--set", "staleness.rounds=2", "--set", "model.name=mlp", "--set", "model.options.hidden=[12]", "--jobs", "1"],
@@ -121,6 +122,7 @@ def test_an_existing_run_is_refused_without_force(tmp_path: Path, capsys: pytest
         (["--method", "unweighted", "--set", "run"], "TABLE.KEY=VALUE"),
         (["no-such-file.toml"], "no-such-file.toml"),
         (["--resume", "no-such-run"], "not a run folder"),
+        ([GRID], "all-methods.toml has a table [grid]: it is not one experiment but many; valid: stalefl sweep"),
         (["--resume", "no-such-run", "--method", "weighted"], "--resume takes its settings from the folder"),
     ],
 )

@@ -98,7 +98,7 @@ def test_a_dry_run_lists_the_cells_and_writes_nothing(
             ["grid.toml", "--set", "staleness.affected_class=10"],
             "grid.toml: cell staleness.rounds=1, method=unweighted: stale",
         ),
-        (["grid.toml", "--set", "method.options.a=1"], "cell staleness.rounds=1, method=unweighted: --set method"),
+        (["grid.toml", "--set", "method.options.a=1"], "cell staleness.rounds=1, method=unweighted: options of method"),
         (["grid.toml", "--jobs", "-1"], "run.jobs = -1"),
         (["grid.toml", "--device", "gpu"], 'run.device = "gpu" is no device'),
         (["grid.toml", "--out", "grid.toml"], "grid.toml is a file; valid: a new folder"),

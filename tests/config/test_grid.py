@@ -52,6 +52,43 @@ def test_each_method_has_its_own_options(tmp_path: Path) -> None:
     ]
 
 
+def test_options_of_one_method_make_no_further_cells_of_the_others(tmp_path: Path) -> None:
+    found = cells(
+        tmp_path,
+        '[grid]\n"staleness.rounds" = [10, 40]\n"method.name" = ["inversion", "fedasync"]\n'
+        '"method.options.fedasync.alpha" = [0.6, 0.2]',
+    )
+    assert [cell.label.replace("staleness.rounds=", "") for cell in found] == [
+        "10, method=inversion",
+        "10, method=fedasync, method.options.fedasync.alpha=0.6",
+        "10, method=fedasync, method.options.fedasync.alpha=0.2",
+        "40, method=inversion",
+        "40, method=fedasync, method.options.fedasync.alpha=0.6",
+        "40, method=fedasync, method.options.fedasync.alpha=0.2",
+    ]
+    assert [cell.experiment.method.options for cell in found[:2]] == [{}, {"alpha": 0.6}]
+
+
+@pytest.mark.parametrize("key", ["method.options.size", "method.options.inversion.size"])
+def test_options_of_a_list_of_one_method_may_stand_under_its_name(tmp_path: Path, key: str) -> None:
+    found = cells(tmp_path, f'[grid]\n"method.name" = ["inversion"]\n"{key}" = [4, 8]')
+    assert [cell.experiment.method.options for cell in found] == [{"size": 4}, {"size": 8}]
+
+
+def test_tables_of_options_go_with_the_names_of_their_methods(tmp_path: Path) -> None:
+    found = cells(
+        tmp_path,
+        '[[grid.zip]]\n"method.name" = ["fedasync", "inversion"]\n'
+        '"method.options" = [{ fedasync = { alpha = 0.2 } }, {}]',
+    )
+    assert [cell.experiment.method.options for cell in found] == [{"alpha": 0.2}, {}]
+    with pytest.raises(InputError, match=r"valid: under a method, as method\.options\.fedasync\.KEY"):
+        cells(
+            tmp_path,
+            '[[grid.zip]]\n"method.name" = ["fedasync", "inversion"]\n"method.options" = [{ alpha = 0.2 }, {}]',
+        )
+
+
 def test_options_of_a_single_method_vary(tmp_path: Path) -> None:
     found = cells(
         tmp_path,

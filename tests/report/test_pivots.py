@@ -45,6 +45,39 @@ def test_methods_down_settings_across_the_best_of_a_column_bold() -> None:
     ]
 
 
+def tried(rounds: int, method: str, accuracy: float, **values: Any) -> Setting:
+    return Setting({"staleness.rounds": rounds, "method.name": method, **values}, [result(accuracy)], 1)
+
+
+def test_options_that_were_tried_make_rows_of_their_method() -> None:
+    key = "method.options.fedasync.alpha"
+    settings = [
+        tried(rounds, method, accuracy + rounds / 1000, **{key: alpha})
+        for rounds in (10, 40)
+        for method, alpha, accuracy in (("fedasync", 0.6, 0.2), ("fedasync", 0.2, 0.1), ("inversion", 0.6, 0.8))
+    ]
+    lines = pivots_markdown(settings).splitlines()
+    assert lines[2:] == [
+        "| method | staleness.rounds 10 | staleness.rounds 40 |",
+        "| --- | ---: | ---: |",
+        "| fedasync alpha=0.6 | 0.210 | 0.240 |",
+        "| fedasync alpha=0.2 | 0.110 | 0.140 |",
+        "| inversion | **0.810** | **0.840** |",
+    ]
+
+
+def test_so_do_whole_tables_of_options() -> None:
+    tables = {"fedbuff": {"buffer_size": 20, "server_lr": 0.5}, "inversion": {}}
+    settings = [
+        tried(rounds, method, 0.5, **{"method.options": {method: tables[method], "ace": {"server_lr": 1.0}}})
+        for rounds in (10, 40)
+        for method in tables
+    ] + [tried(10, "fedbuff", 0.6, **{"method.options": {"fedbuff": {"buffer_size": 20}}})]
+    rows = [line.split(" | ")[0] for line in pivots_markdown(settings).splitlines()[4:]]
+    assert rows == ["| fedbuff server_lr=0.5", "| inversion", "| fedbuff"]
+    assert pivots_markdown(settings[:2]) == "", "one setting only"
+
+
 def test_a_setting_in_which_a_method_has_not_run_has_a_dash() -> None:
     assert "| inversion | **0.800 ± 0.000** | – |" in pivots_markdown(SETTINGS[:5])
 
