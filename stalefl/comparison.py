@@ -16,7 +16,8 @@ from stalefl.contracts import DataContext, InputError
 from stalefl.experiment import build_run, execute, make_observers
 from stalefl.processes import Stop, fitting_jobs, run_all
 from stalefl.registry import load_registry
-from stalefl.report.error_plots import draw_errors, estimating
+from stalefl.report.error_plots import draw_errors
+from stalefl.report.estimation import estimating
 from stalefl.report.folders import CURVES, ERRORS, ComparisonFolder, RunFolder
 from stalefl.report.plots import draw_curves
 from stalefl.report.tables import summary

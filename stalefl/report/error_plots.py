@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from stalefl.report.estimation import AS_THEY_ARE, estimates_nothing, estimations
+from stalefl.report.estimation import AS_THEY_ARE, estimates_nothing, estimating, estimations
 from stalefl.report.metrics import Record, Runs
 from stalefl.report.plots import (
     BLACK,
@@ -51,16 +51,6 @@ class Panel(NamedTuple):
 
     lines: Mapping[str, Sequence[Point]]
     rounds_each: int
-
-
-def estimating(runs: Runs) -> dict[str, Sequence[Sequence[Record]]]:
-    """The methods that estimate, or that have shadows which do, with their seeds that had an oracle."""
-    found: dict[str, Sequence[Sequence[Record]]] = {}
-    for method, seeds in runs.items():
-        measured = {number: rows for number, seed in enumerate(seeds) if (rows := estimations(seed, method))}
-        if any(len(rows) > 2 or not estimates_nothing(rows) for rows in measured.values()):
-            found[method] = [seeds[number] for number in measured]
-    return found
 
 
 def draw_errors(runs: Runs, path: Path | str) -> None:

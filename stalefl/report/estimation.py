@@ -60,6 +60,16 @@ def estimates_nothing(found: Sequence[Estimation]) -> bool:
     return (own.l1, own.cosine) == (late.l1, late.cosine)
 
 
+def estimating(runs: Runs) -> dict[str, Sequence[Sequence[Record]]]:
+    """The methods that estimate, or that have shadows which do, with their seeds that had an oracle."""
+    found: dict[str, Sequence[Sequence[Record]]] = {}
+    for method, seeds in runs.items():
+        measured = {number: rows for number, seed in enumerate(seeds) if (rows := estimations(seed, method))}
+        if any(len(rows) > 2 or not estimates_nothing(rows) for rows in measured.values()):
+            found[method] = [seeds[number] for number in measured]
+    return found
+
+
 def mean_errors(records: Sequence[Record], method: str) -> dict[str, Any]:
     """The errors of ``estimations`` under the names that the fields of a round's record have; {} without an oracle."""
     rows = estimations(records, method)

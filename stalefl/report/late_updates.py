@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from stalefl.report.estimation import HEADERS, Estimation, estimates_nothing, estimation_rows, estimations
+from stalefl.config.grid import value_text
+from stalefl.config.schema import ShadowTable
+from stalefl.report.estimation import (
+    AS_THEY_ARE,
+    HEADERS,
+    Estimation,
+    estimates_nothing,
+    estimating,
+    estimation_rows,
+    estimations,
+    windows_table,
+)
 from stalefl.report.metrics import MISSING, Record, Runs
 
 LATE_HEADERS = (
@@ -84,8 +96,45 @@ def _errors(found: Sequence[Estimation]) -> list[str]:
 
 def shadows_table(runs: Runs) -> tuple[list[str], list[list[str]]]:
     """Of methods that estimated beside the runs' own, as shadows: headers, and rows; no rows where there were none."""
-    rows = [[method, *row] for method, seeds in runs.items() for row in estimation_rows(seeds, method)[2:]]
+    every = ([method, *row] for method, seeds in runs.items() for row in estimation_rows(seeds, method))
+    rows = [row for row in every if row[1] not in (AS_THEY_ARE, row[0])]
     return ["method", *HEADERS], rows
+
+
+def shadows_in_words(shadows: Mapping[str, ShadowTable]) -> Iterator[str]:
+    """What each shadow is, as "w5: inversion, warm_iterations = 5"."""
+    for label, shadow in shadows.items():
+        options = [f"{key} = {value_text(value)}" for key, value in shadow.options.items()]
+        yield f"{label}: {', '.join([shadow.name, *options])}"
+
+
+def nearest_in_words(runs: Runs) -> Iterator[str]:
+    """For each method beside which others estimated: whose estimates were the nearest."""
+    for method, seeds in runs.items():
+        found = [rows for records in seeds if (rows := estimations(records, method))]
+        if not found or len(found[0]) < 3:
+            continue
+        labels = [row.label for row in found[0] if all(row.label in [r.label for r in rows] for rows in found)]
+        errors = {
+            label: statistics.fmean(row.l1 for rows in found for row in rows if row.label == label) for label in labels
+        }
+        late = errors.pop(AS_THEY_ARE)
+        if all(map(estimates_nothing, found)):
+            del errors[method]
+        best = min(errors, key=lambda label: errors[label])
+        yield (
+            f"While {method} trained, late updates as they are had a mean relative L1 error of {late:.3f}; the nearest "
+            f"estimates were those of {best}, with {errors[best]:.3f}."
+        )
+
+
+def windows_tables(runs: Runs) -> list[dict[str, Any]]:
+    """Errors by window of rounds, a table for each method with estimates."""
+    return [
+        {"method": method, "headers": headers, "rows": rows}
+        for method, seeds in estimating(runs).items()
+        for headers, rows in [windows_table(seeds, method)]
+    ]
 
 
 def seconds_text(seconds: float | None) -> str:

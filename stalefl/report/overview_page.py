@@ -12,7 +12,15 @@ from stalefl.report.answer import answer
 from stalefl.report.comparison_cells import COMPARED, comparison_cells, significance_notes
 from stalefl.report.contest import Contest, contests
 from stalefl.report.gathered import Gathered, Group, common_of, differing, flat
-from stalefl.report.late_updates import ERROR_NOTE, LATE_NOTE, late_table, shadows_table
+from stalefl.report.late_updates import (
+    ERROR_NOTE,
+    LATE_NOTE,
+    late_table,
+    nearest_in_words,
+    shadows_in_words,
+    shadows_table,
+    windows_tables,
+)
 from stalefl.report.metrics import delays_in_words
 from stalefl.report.page import write_page
 from stalefl.report.page_figures import group_figures, inversion_figures, partition_figures
@@ -114,9 +122,17 @@ def _group(contest: Contest, several: bool) -> dict[str, Any]:
         "delays": _delays(group),
         "late": {"headers": late_headers, "rows": late_rows},
         "late_notes": [LATE_NOTE, *([ERROR_NOTE] if any("error" in header for header in late_headers) else [])],
-        "shadows": {"headers": shadow_headers, "rows": shadow_rows},
+        "shadows": {"headers": shadow_headers, "rows": shadow_rows, "notes": list(_shadows(group))},
+        "nearest": list(nearest_in_words(records)),
+        "windows": windows_tables(records),
         "rejections": list(rejections_in_words(records)),
     }
+
+
+def _shadows(group: Group) -> Iterator[str]:
+    """What is behind each label, of every run once."""
+    every = (line for run in group.runs for line in shadows_in_words(run.experiment.evaluation.shadows))
+    yield from dict.fromkeys(every)
 
 
 def _delays(group: Group) -> str:

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from stalefl.report.error_plots import draw_errors, estimating
+from stalefl.report.error_plots import draw_errors
+from stalefl.report.estimation import estimating
 from stalefl.report.folders import read_json
 from stalefl.report.gathered import Gathered, Group, StoredRun
 from stalefl.report.inspection_folders import InversionFolder

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from stalefl.report.error_plots import _panel, _styles, draw_errors, estimating
-from stalefl.report.estimation import AS_THEY_ARE
+from stalefl.report.error_plots import _panel, _styles, draw_errors
+from stalefl.report.estimation import AS_THEY_ARE, estimating
 from stalefl.report.plots import BLACK, LINES
 
 Records = list[dict[str, Any]]
