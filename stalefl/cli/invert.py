@@ -279,8 +279,11 @@ def _table(result: Mapping[str, Any]) -> Table:
         "fit_error": ("D_rec, trained where the client began", "the client's update"),
         "noise_error": ("noise, likewise, for comparison", "the client's update"),
         "stale_error": ("the late update as it is", "the true update of today"),
-        "estimate_error": ("the estimate: D_rec, trained from today's model", "the true update of today"),
-        "anchored_estimate_error": ("the estimate + what persists of the unexplained", "the true update of today"),
+        "estimate_error": ("inversion's estimate: D_rec, trained from today's model", "the true update of today"),
+        "anchored_estimate_error": (
+            "anchored-inversion's: that + what persists of the rest",
+            "the true update of today",
+        ),
     }
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("the update of ...", no_wrap=True)

@@ -84,8 +84,8 @@ def _errors(group: Group) -> Iterator[Figure]:
     if panels := estimating(runs):
         caption = (
             "How far late updates, and the estimates made of them, are from what the clients would have sent on time, "
-            "over rounds: relative L1 distance, as the oracle measured it; bands: ± one standard deviation over seeds. "
-            "Each method that trains meets late updates of its own."
+            "over rounds: relative L1 distance, as the oracle measured it; bands: from the least to the greatest of "
+            "the seeds. Each method that trains meets late updates of its own."
         )
         yield Figure(drawn(lambda path: draw_errors(runs, path)), caption, wide=len(panels) > 1)
 

@@ -77,8 +77,8 @@ def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_nothing_is_fetched_nothing_fails_and_all_figures_are_seen(browser: Browser, page: Path, width: int) -> None:
     browser.open(page, width)
     figures = browser.run(FIGURES)
-    # Three settings with two curves each; for the two of the sweep delays and D_rec; one partition.
-    assert len(figures) == 3 * 2 + 2 * 2 + 1
+    # Three settings with two curves each; for the two of the sweep delays, errors and D_rec; one partition.
+    assert len(figures) == 3 * 2 + 2 * 3 + 1
     assert all(min(figure["natural"]) > 50 and figure["inView"] and figure["alt"] for figure in figures)
     page_width, body_width, screen = browser.run(OVERFLOW)
     assert max(page_width, body_width) <= screen == width
