@@ -13,9 +13,8 @@ from stalefl.config.checks import doubts
 from stalefl.config.loading import experiment_to_toml, load_experiment, method_names, single_run
 from stalefl.config.schema import Experiment
 from stalefl.contracts import DataContext, InputError
-from stalefl.experiment import build_run, execute, make_observers
+from stalefl.experiment import build_run, execute, load_methods, make_observers
 from stalefl.processes import Stop, fitting_jobs, run_all
-from stalefl.registry import load_registry
 from stalefl.report.error_plots import draw_errors
 from stalefl.report.estimation import estimating
 from stalefl.report.folders import CURVES, ERRORS, ComparisonFolder, RunFolder
@@ -66,7 +65,7 @@ def check(experiments: Sequence[Experiment], context: DataContext) -> None:
             experiments[0].run.rounds,
         )
     for experiment in experiments[1:]:
-        load_registry().create("method", str(experiment.method.name), experiment.method.options)
+        load_methods(experiment)
 
 
 def new_tasks(experiment: Experiment, place: Path, context: DataContext, force: bool = False) -> list[Task]:

@@ -28,6 +28,7 @@ from stalefl.report.folders import RunFolder
 from stalefl.report.records import accuracies, environment, round_record, run_result
 from stalefl.report.run_data import RunData, write_run_data
 from stalefl.seeds import named_generator, named_rng
+from stalefl.server.optimizer import with_server_optimizer
 from stalefl.simulation import engine
 from stalefl.simulation.oracle import Disparity
 from stalefl.simulation.staleness import Job, first_late_round, plan
@@ -54,7 +55,7 @@ def build_run(experiment: Experiment, context: DataContext) -> Run:
     """Everything a run needs, before anything is written. Raises InputError for whatever cannot work."""
     registry = load_registry()
     seed = experiment.run.seed
-    method = registry.create("method", str(experiment.method.name), experiment.method.options)
+    method, served = load_methods(experiment)
     shadows = {label: _shadow(label, table) for label, table in experiment.evaluation.shadows.items()}
     device = resolve_device(experiment.run.device)
     dataset = registry.create("dataset", experiment.data.dataset, experiment.data.options).load(context)
@@ -72,7 +73,7 @@ def build_run(experiment: Experiment, context: DataContext) -> Run:
     data = _data(experiment, context, replace(dataset, test=test), partition, late_clients, device)
     simulation = engine.Simulation(
         model=model,
-        method=method,
+        method=served,
         data=data,
         input_spec=optimised_spec(dataset.spec, token_table(model, weights, buffers)),
         training=local_training(experiment.training),
@@ -109,6 +110,13 @@ def _data(
     if max(drifting, default=0) >= partition.clients:
         raise InputError(f"drift.clients names client {max(drifting)}; valid: 0 to {partition.clients - 1}")
     return DriftingData(dataset, partition, replace(second, test=test), drift, drifting, seed, device)
+
+
+def load_methods(experiment: Experiment) -> tuple[Compensator, Compensator]:
+    """The method of an experiment of one, by itself and with the server's optimiser. Raises InputError."""
+    name = str(experiment.method.name)
+    method = load_registry().create("method", name, experiment.method.options)
+    return method, with_server_optimizer(method, name, experiment.server)
 
 
 def _shadow(label: str, table: ShadowTable) -> Compensator:

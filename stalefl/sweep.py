@@ -15,9 +15,8 @@ from stalefl.config.grid import Cell
 from stalefl.config.loading import experiment_to_toml, load_experiment, single_run
 from stalefl.config.schema import Experiment, MethodTable
 from stalefl.contracts import DataContext, InputError
-from stalefl.experiment import build_run, make_observers
+from stalefl.experiment import build_run, load_methods, make_observers
 from stalefl.processes import Stop, fitting_jobs, run_all
-from stalefl.registry import load_registry
 from stalefl.report.folders import SCHEMA, RunFolder
 from stalefl.report.pivots import pivots_markdown
 from stalefl.report.results_file import run_row, write_results
@@ -164,7 +163,7 @@ def _check(experiment: Experiment, context: DataContext, built: dict[str, bool])
     make_observers(experiment)
     key = _apart_from_method(experiment)
     if key in built:
-        load_registry().create("method", str(experiment.method.name), experiment.method.options)
+        load_methods(experiment)
     else:
         staleness = experiment.staleness
         nobody_meant = staleness.schedule == "constant" and staleness.rounds == 0

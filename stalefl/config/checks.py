@@ -33,6 +33,12 @@ def doubts(experiment: Experiment) -> Iterator[str]:
             f'training.lr = {training.lr:g} with training.optimizer = "adam": every weight moves by about as much in '
             "each step, which few models survive; usual: 0.001"
         )
+    server = experiment.server
+    if server.optimizer in ("adam", "amsgrad") and server.lr > LARGEST_USUAL_ADAM_LR:
+        yield (
+            f'server.lr = {server.lr:g} with server.optimizer = "{server.optimizer}": every weight of the global model '
+            "moves by about as much in each round, which few models survive; usual: 0.01"
+        )
 
 
 def _at(key: str, text: str) -> Problem:

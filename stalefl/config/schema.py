@@ -122,6 +122,20 @@ class MethodTable(Table):
     )
 
 
+class ServerTable(Table):
+    optimizer: Literal["mean", "momentum", "adam", "amsgrad"] = Field(
+        "mean",
+        description="how the server moves: by the mean of the updates (FedAvg), or by an optimiser that takes it for a "
+        "gradient; for methods that average as FedAvg does",
+    )
+    lr: PositiveFloat = Field(
+        1.0, description="learning rate at the server; adam and amsgrad need a small one, as 0.01"
+    )
+    beta_1: float = Field(0.9, ge=0, lt=1, description="memory of the moves (momentum, adam, amsgrad)")
+    beta_2: float = Field(0.99, ge=0, lt=1, description="memory of their squares (adam, amsgrad)")
+    epsilon: PositiveFloat = Field(0.001, description="added to the root of the squares (adam, amsgrad)")
+
+
 class ShadowTable(Table):
     name: str = Field(description="a registered method")
     options: dict[str, Any] = Field(default_factory=dict, description="its own options")
@@ -185,6 +199,7 @@ class Experiment(Table):
     model: ModelTable = ModelTable()
     training: TrainingTable = TrainingTable()
     method: MethodTable = MethodTable()
+    server: ServerTable = ServerTable()
     evaluation: EvaluationTable = EvaluationTable()
     audit: AuditTable = AuditTable()
     observers: ObserversTable = ObserversTable()

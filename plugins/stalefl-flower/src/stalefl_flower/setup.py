@@ -17,7 +17,7 @@ from stalefl.data.partition_file import load_partition
 from stalefl.data.setup import train_labels
 from stalefl.data.subset import stratified_subset
 from stalefl.devices import resolve_device
-from stalefl.experiment import local_training
+from stalefl.experiment import load_methods, local_training
 from stalefl.registry import load_registry
 from stalefl.seeds import named_generator, named_rng
 from stalefl.server.coordinator import Coordinator
@@ -42,7 +42,7 @@ class ClientSetup(NamedTuple):
 def set_up_server(experiment: Experiment) -> ServerSetup:
     """Raises InputError for whatever cannot work."""
     seed = experiment.run.seed
-    method = load_registry().create("method", str(experiment.method.name), experiment.method.options)
+    method, served = load_methods(experiment)
     if method.without_staleness:
         raise InputError(f"method {experiment.method.name} is a reference without late clients, for simulations only")
     dataset = _dataset(experiment)
@@ -54,7 +54,7 @@ def set_up_server(experiment: Experiment) -> ServerSetup:
         )
     model, weights, buffers = _model(experiment, dataset)
     clients = _clients(experiment)
-    server = Coordinator(method, model, local_training(experiment.training), dataset.spec, seed, clients)
+    server = Coordinator(served, model, local_training(experiment.training), dataset.spec, seed, clients)
     test = stratified_subset(dataset.test, experiment.evaluation.test_samples, named_rng(seed, "test-samples"))
     return ServerSetup(server, weights, buffers, test if len(test) else None)
 
