@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from stalefl.comparison import Task, summarise
-from stalefl.config.grid import METHOD
+from stalefl.config.grid import METHOD, value_text
 from stalefl.config.loading import load_experiment
 from stalefl.contracts import DataContext
 from stalefl.report.folders import CURVES, ERRORS, ComparisonFolder, RunFolder, find_runs
@@ -55,7 +55,12 @@ def is_sweep(name: str) -> bool:
 
 def sweep_runs(name: str) -> list[SweepRun]:
     """The runs of the sweep kept as docs/records/NAME, in the order of their values other than the method."""
-    return sorted(_kept_runs(name), key=lambda run: [value for key, value in run.values.items() if key != METHOD])
+    return sorted(_kept_runs(name), key=_by_values)
+
+
+def _by_values(run: SweepRun) -> list[tuple[float, str]]:
+    values = [value for key, value in run.values.items() if key != METHOD and not isinstance(value, Mapping)]
+    return [(value, "") if isinstance(value, (int, float)) else (0.0, value_text(value)) for value in values]
 
 
 def _kept_runs(name: str) -> list[SweepRun]:

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kept import RECORDS, finished_runs, is_sweep, sweep_runs
+from kept import RECORDS, SweepRun, finished_runs, is_sweep, sweep_runs
 from overview import overview_markdown
 from uniqueness import uniqueness_markdown
 
-from stalefl.config.grid import cell_label
+from stalefl.config.grid import METHOD, cell_label
 from stalefl.config.loading import toml_value
 from stalefl.report.audit_tables import audit_markdown
 from stalefl.report.estimation import estimation_markdown, windows_markdown
-from stalefl.report.pivots import pivots_markdown
+from stalefl.report.pivots import pivots_markdown, row_names
 from stalefl.report.sheets import Setting, Sheet, sheet, sheet_markdown
 from stalefl.report.tables import comparison_markdown
 
@@ -52,8 +52,9 @@ def _records_table(kind: str, name: str, choice: str = "") -> str:
     if kind == "audit":
         return audit_markdown(json.loads((RECORDS / name / "result.json").read_text())) + "\n"
     if kind in ("table", "settings") and is_sweep(name):
-        rows = [(cell_label(run.values), run.result) for run in sweep_runs(name)]
-        return comparison_markdown([{**r, "method": label} if kind == "settings" else r for label, r in rows])
+        runs_of_sweep = sweep_runs(name)
+        labels = [run.result["method"] for run in runs_of_sweep] if kind == "table" else _labels(runs_of_sweep)
+        return comparison_markdown([{**r.result, "method": n} for r, n in zip(runs_of_sweep, labels, strict=True)])
     if kind == "estimates" and is_sweep(name):
         return _errors(sheet(_settings(name, choice.split())))
     runs = finished_runs(name)
@@ -72,6 +73,13 @@ def _records_table(kind: str, name: str, choice: str = "") -> str:
         title = (place.parent if SEED.fullmatch(place.name) else place).as_posix()
         settings.setdefault(title, (result["method"], []))[1].append(run.read_rounds())
     return estimation_markdown(settings)
+
+
+def _labels(runs: Sequence[SweepRun]) -> list[str]:
+    """Of each run its method with the options that were tried, where nothing else varies, or else its cell."""
+    if all(METHOD in run.values and all(key.startswith("method.") for key in run.values) for run in runs):
+        return row_names([Setting(run.values, [run.result], run.seeds) for run in runs])
+    return [cell_label(run.values) for run in runs]
 
 
 def _errors(content: Sheet) -> str:

@@ -42,7 +42,7 @@ def pivots_markdown(settings: Sequence[Setting], references: Collection[str] = R
 def _columns(settings: Sequence[Setting]) -> tuple[dict[str, dict[str, Setting]], list[str]]:
     """Settings by what concerns every method, as "alpha 0.1, staleness.rounds 40", then by row; and the rows."""
     names = short_names(list(dict.fromkeys(key for setting in settings for key in setting.values)))
-    rows = _rows(settings)
+    rows = row_names(settings)
     columns: dict[str, dict[str, Setting]] = {}
     for setting, row in zip(settings, rows, strict=True):
         shared = {key: value for key, value in setting.values.items() if key != METHOD and not _of_methods(key)}
@@ -51,7 +51,7 @@ def _columns(settings: Sequence[Setting]) -> tuple[dict[str, dict[str, Setting]]
     return columns, list(dict.fromkeys(rows))
 
 
-def _rows(settings: Sequence[Setting]) -> list[str]:
+def row_names(settings: Sequence[Setting]) -> list[str]:
     """The method of each, with those of its options in which its settings differ, as "fedasync alpha=0.6"."""
     methods = [str(setting.values[METHOD]) for setting in settings]
     own = [_options(setting, method) for setting, method in zip(settings, methods, strict=True)]
