@@ -76,6 +76,19 @@ def test_stopped_and_resumed_gives_the_records_of_an_uninterrupted_run(method: s
     assert all(resumed[k] == v for k, v in result.items() if not k.endswith("_seconds"))
 
 
+@pytest.mark.parametrize("method", ["unweighted", "w-pred", "inversion", "anchored-inversion"])
+def test_so_does_a_run_whose_server_is_an_optimiser(method: str, tmp_path: Path) -> None:
+    experiment = cnn_experiment(method, server={"optimizer": "amsgrad", "lr": 0.01})
+    whole, halved = RunFolder.create(tmp_path / "whole"), RunFolder.create(tmp_path / "halved")
+    run_it(experiment, whole)
+    run_it(experiment, halved, **stop_after(5))
+    run_it(experiment, halved, resume=True)
+    assert_same_run(whole, halved)
+    plain = RunFolder.create(tmp_path / "plain")
+    run_it(cnn_experiment(method), plain)
+    assert plain.weights.read_bytes() != whole.weights.read_bytes()
+
+
 def test_records_after_the_last_checkpoint_are_made_again(tmp_path: Path) -> None:
     """As after a power cut: rounds.jsonl is ahead of the checkpoint and its last line is torn."""
     experiment = digits_experiment("inversion", run={"rounds": 6, "checkpoint_every_rounds": 2, "device": "cpu"})
@@ -429,6 +442,10 @@ def test_more_late_clients_than_clients() -> None:
         ({"model": {"name": "lenet5", "options": {}}}, "lenet"),
         ({"model": {"name": "mlp", "options": {"hidden": [0]}}}, "hidden"),
         ({"data": {"dataset": "mnist"}}, "no-data-needed"),
+        (
+            {"method": "fedbuff", "server": {"optimizer": "adam", "lr": 0.01}},
+            'server.optimizer = "adam", server.lr = 0.01: the method fedbuff has a step of its own at the server',
+        ),
     ],
 )
 def test_what_cannot_work_is_one_line_that_says_what_would(tables: Any, message: str) -> None:

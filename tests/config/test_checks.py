@@ -75,6 +75,8 @@ def test_keys_that_agree_are_accepted(overrides: list[str]) -> None:
         ([], ""),
         (["training.optimizer=adam", "training.lr=0.001"], ""),
         (["training.optimizer=adam"], "training.lr = 0.1 with training.optimizer"),
+        (["server.optimizer=amsgrad"], 'server.lr = 1 with server.optimizer = "amsgrad"'),
+        (["server.optimizer=momentum"], ""),
     ],
 )
 def test_what_is_hardly_meant_is_doubted(overrides: list[str], says: str) -> None:
