@@ -54,12 +54,14 @@ def is_sweep(name: str) -> bool:
 
 
 def sweep_runs(name: str) -> list[SweepRun]:
-    """The runs of the sweep kept as docs/records/NAME, in the order of their values other than the method."""
+    """The runs of the sweep kept as docs/records/NAME, in the order of their values other than methods and what their
+    options are."""
     return sorted(_kept_runs(name), key=_by_values)
 
 
 def _by_values(run: SweepRun) -> list[tuple[float, str]]:
-    values = [value for key, value in run.values.items() if key != METHOD and not isinstance(value, Mapping)]
+    apart = "method." if METHOD in run.values else METHOD
+    values = [value for key, value in run.values.items() if not key.startswith(apart)]
     return [(value, "") if isinstance(value, (int, float)) else (0.0, value_text(value)) for value in values]
 
 
