@@ -44,7 +44,7 @@ def test_the_replay_on_the_clients_own_data_is_its_update(parts: Parts, training
         (tiny_mlp(), FEDPROX, 0.1),
         (tiny_mlp(), MINI_BATCHES, 0.1),
         (batch_norm_model(), NESTEROV, 0.1),
-        (tiny_mlp(), ADAM, 0.5),
+        (tiny_mlp(), ADAM, 0.6),
         (tiny_mlp(), ADAM_MINI_BATCHES, 0.25),
         (batch_norm_without_bias(), ADAM, 0.25),
     ],
