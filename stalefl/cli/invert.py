@@ -285,7 +285,8 @@ def _table(result: Mapping[str, Any]) -> Table:
             "the true update of today",
         ),
     }
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    caption = "relative error 0: exact; 1: as far off as no update at all"
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), caption=caption, caption_justify="left")
     table.add_column("the update of ...", no_wrap=True)
     table.add_column("against", no_wrap=True)
     for heading in ("relative L1 error", "cosine distance"):

@@ -122,6 +122,7 @@ def _check(grid: Path, cells: Sequence[Cell], context: DataContext, place: Path,
     screen.quiet = quiet
     announce(screen, f"checking {len(cells)} cell{'s' * (len(cells) > 1)}", spinner=False)
     with steps(screen, "cells checked:", len(cells), quiet) as tell:
+        from stalefl.config.checks import doubts
         from stalefl.contracts import InputError
         from stalefl.report.sweep_folder import SweepFolder
         from stalefl.sweep import check
@@ -131,6 +132,8 @@ def _check(grid: Path, cells: Sequence[Cell], context: DataContext, place: Path,
             without_late = check(cells, context, tell)
         except InputError as error:
             raise InputError(f"{grid}: {error}") from error
+    for doubt in dict.fromkeys(doubt for cell in cells for doubt in doubts(cell.experiment)):
+        logging.getLogger(__name__).warning("%s", doubt)
     if without_late:
         logging.getLogger(__name__).warning(
             "no late update arrives within run.rounds in %d of %d cells, as %s: there nobody is late",

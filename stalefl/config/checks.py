@@ -126,7 +126,7 @@ def _methods(experiment: Experiment) -> Iterator[Problem]:
     for key, value in options.items():
         if key not in name:
             text = f"belongs to no method of this comparison ({', '.join(name)})"
-            yield _at(f"method.options.{key}", f"{text}; valid: under a method, as method.options.{name[0]}.KEY")
+            yield _at(f"method.options.{key}", f"{text}; valid: under its method, as method.options.NAME.{key}")
         elif not isinstance(value, Mapping):
             yield _at(f"method.options.{key}", f"is not a table; write [method.options.{key}]")
 

@@ -87,6 +87,7 @@ def load_grid(
     _check_axes(path, axes)
     _check_overrides(axes, overrides)
     methods = [point[axis.keys.index(METHOD)] for axis in axes if METHOD in axis.keys for point in axis.points]
+    _check_options(path, files, list(dict.fromkeys(methods)))
     every = _distinct(_own(_values(axes, points), methods) for points in product(*(axis.points for axis in axes)))
     width = len(str(len(every)))
     return [
@@ -226,6 +227,19 @@ def _check_methods(path: Path, names: Sequence[Any]) -> None:
     for name in names:
         if not isinstance(name, str):
             raise InputError(f"{path}: grid key {METHOD}: {as_toml(name)} is not valid; valid: the name of one method")
+
+
+def _check_options(path: Path, files: Sequence[Layer], methods: Sequence[str]) -> None:
+    """Where the grid alone names methods, and several, the files' options stand under their names."""
+    tables = [table for layer in files if isinstance(table := layer.document.get("method"), Mapping)]
+    if len(methods) < 2 or any("name" in table for table in tables):
+        return
+    for key in (key for table in tables if isinstance(own := table.get("options"), Mapping) for key in own):
+        if key not in methods:
+            raise InputError(
+                f"{path}: {OPTIONS}.{key} belongs to no method of the grid ({', '.join(methods)}); valid: under its "
+                f"method, as {OPTIONS}.NAME.{key}"
+            )
 
 
 def _check_overrides(axes: Sequence[Axis], overrides: Sequence[str]) -> None:

@@ -80,8 +80,8 @@ def draw_errors(runs: Runs, path: Path | str) -> None:
 
 def _label(shown: Runs, panels: Mapping[str, Panel]) -> list[str]:
     seeds, rounds = max(map(len, shown.values())), max(panel.rounds_each for panel in panels.values())
-    over = [f"{rounds} rounds"] * (rounds > 1) + [f"{seeds} seeds"] * (seeds > 1)
-    return ["Relative L1 error", *([f"means over {', '.join(over)}"] if over else [])]
+    over = [f"means over {rounds} rounds"] * (rounds > 1) + [f"mean and range of {seeds} seeds"] * (seeds > 1)
+    return ["Relative L1 error", *over]
 
 
 def _panel(method: str, seeds: Sequence[Sequence[Record]]) -> Panel:

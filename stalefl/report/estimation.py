@@ -18,7 +18,7 @@ NARROW_HEADERS = ("estimate", "relative\nL1 error", "cosine\ndistance", "iterati
 DIGITS = {"l1": 3, "cosine": 3, "iterations": 1, "seconds": 2}
 """The figures of an ``Estimation``, in the order of ``HEADERS``."""
 CAPTION = (
-    "means over late updates, first ones of a client and later ones",
+    "means over all late updates",
     "errors: against what the client would have sent on time; 1: as far off as no update at all",
 )
 OWN_UPDATES = "each method that trains meets late updates of its own"

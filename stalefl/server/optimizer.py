@@ -35,9 +35,11 @@ def with_server_optimizer(method: Compensator, name: str, settings: ServerTable)
     if settings.optimizer == "mean" and settings.lr == 1:
         return method
     if type(method).aggregate is not Compensator.aggregate:
+        given = [f'server.optimizer = "{settings.optimizer}"'] * (settings.optimizer != "mean")
+        given += [f"server.lr = {settings.lr:g}"] * (settings.lr != 1)
         raise InputError(
-            f'server.optimizer = "{settings.optimizer}", server.lr = {settings.lr:g}: the method {name} has a step of '
-            'its own at the server; valid: optimizer = "mean" and lr = 1, or a method that averages as FedAvg does'
+            f"{', '.join(given)}: the method {name} has a step of its own at the server; valid with methods that "
+            "average as FedAvg does (docs/methods.md lists them)"
         )
     return ServerOptimized(method, settings)
 

@@ -87,6 +87,11 @@ def test_a_dry_run_lists_the_cells_and_writes_nothing(
     assert list(tmp_path.iterdir()) == [grid]
 
 
+def test_what_is_hardly_meant_is_said_once_before_the_first_run(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sweep(grid, "--dry-run", "--set", "server.optimizer=adam") == 0
+    assert capsys.readouterr().err.count('server.lr = 1 with server.optimizer = "adam"') == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -82,11 +82,21 @@ def test_tables_of_options_go_with_the_names_of_their_methods(tmp_path: Path) ->
         '"method.options" = [{ fedasync = { alpha = 0.2 } }, {}]',
     )
     assert [cell.experiment.method.options for cell in found] == [{"alpha": 0.2}, {}]
-    with pytest.raises(InputError, match=r"valid: under a method, as method\.options\.fedasync\.KEY"):
+    with pytest.raises(InputError, match=r"valid: under its method, as method\.options\.NAME\.alpha"):
         cells(
             tmp_path,
             '[[grid.zip]]\n"method.name" = ["fedasync", "inversion"]\n"method.options" = [{ alpha = 0.2 }, {}]',
         )
+
+
+def test_options_of_a_file_that_names_no_method_stand_under_those_of_the_grid(tmp_path: Path) -> None:
+    grid = '[grid]\n"method.name" = ["unweighted", "inversion"]\n'
+    with pytest.raises(
+        InputError, match=r"no method of the grid \(unweighted, inversion\); valid: under its method, as"
+    ):
+        cells(tmp_path, f"{grid}[method.options]\nwarm_iterations = 5")
+    found = cells(tmp_path, f'{grid}[method]\nname = "inversion"\n[method.options]\nwarm_iterations = 5')
+    assert [cell.experiment.method.options for cell in found] == [{}, {"warm_iterations": 5}]
 
 
 def test_options_of_a_single_method_vary(tmp_path: Path) -> None:
