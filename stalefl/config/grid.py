@@ -33,6 +33,7 @@ from stalefl.config.loading import (
     build_experiment,
     change_layers,
     file_layers,
+    flat,
     method_options,
 )
 from stalefl.config.schema import Experiment, MethodTable
@@ -110,18 +111,10 @@ def _short(key: str, others: Sequence[str]) -> str:
 
 
 def value_text(value: Any) -> str:
-    """A table, as of options, as "fedasync.alpha=0.6"."""
-    if isinstance(value, Mapping) and value:
-        return ", ".join(_entries(value))
+    """A table, as of options, as "fedasync.alpha=0.6"; empty ones in it are left out."""
+    if isinstance(value, Mapping) and (keys := flat(value)):
+        return ", ".join(f"{key}={value_text(part)}" for key, part in keys.items())
     return value if isinstance(value, str) else as_toml(value)
-
-
-def _entries(table: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    for key, value in table.items():
-        if isinstance(value, Mapping) and value:
-            yield from _entries(value, f"{path}{key}.")
-        else:
-            yield f"{path}{key}={value_text(value)}"
 
 
 def cell_label(values: Mapping[str, Any]) -> str:

@@ -202,6 +202,14 @@ def _holds(document: Any, path: tuple[str, ...]) -> bool:
     return True
 
 
+def flat(document: Mapping[str, Any], above: str = "") -> Document:
+    """Nested tables as dotted keys; an empty table is left out."""
+    keys: Document = {}
+    for key, value in document.items():
+        keys |= flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+    return keys
+
+
 def experiment_to_toml(experiment: Experiment) -> str:
     """The whole experiment, defaults included, as TOML; ``load_experiment`` reads it back unchanged."""
     return tomli_w.dumps(experiment.model_dump())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stalefl.config.grid import value_text
-from stalefl.config.loading import load_experiment
+from stalefl.config.loading import flat, load_experiment
 from stalefl.config.schema import Experiment
 from stalefl.report.folders import RunFolder, find_runs, read_json
 from stalefl.report.inspection_folders import InversionFolder, find_inversions
@@ -158,14 +158,6 @@ def _distinct(runs: Iterable[StoredRun]) -> list[StoredRun]:
         if run.identity not in kept or run.completeness > kept[run.identity].completeness:
             kept[run.identity] = run
     return list(kept.values())
-
-
-def flat(document: Mapping[str, Any], above: str = "") -> Settings:
-    """Nested tables as dotted keys; an empty table is left out."""
-    settings: Settings = {}
-    for key, value in document.items():
-        settings |= flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
-    return settings
 
 
 def common_of(documents: Sequence[Mapping[str, Any]]) -> Settings:

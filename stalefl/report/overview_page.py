@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from stalefl.config.grid import value_text
+from stalefl.config.loading import flat
 from stalefl.config.schema import Experiment
 from stalefl.report.answer import answer
 from stalefl.report.comparison_cells import COMPARED, comparison_cells, significance_notes
 from stalefl.report.contest import Contest, contests
-from stalefl.report.gathered import Gathered, Group, common_of, differing, flat
+from stalefl.report.gathered import Gathered, Group, common_of, differing
 from stalefl.report.late_updates import (
     ERROR_NOTE,
     LATE_NOTE,

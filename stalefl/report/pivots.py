@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from stalefl.config.grid import METHOD, OPTIONS, short_names, value_text
-from stalefl.report.gathered import common_of, flat
+from stalefl.config.loading import flat
+from stalefl.report.gathered import common_of
 from stalefl.report.metrics import AFFECTED, MISSING, OVERALL
 from stalefl.report.sheets import Setting
 from stalefl.report.tables import REFERENCES, Result, figure_text, mean_of, rounds_text

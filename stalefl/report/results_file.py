@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow
 from pyarrow import parquet
 
+from stalefl.config.loading import flat
 from stalefl.storage import replacing
 
 Row = Mapping[str, Any]
@@ -17,14 +18,7 @@ Row = Mapping[str, Any]
 
 def run_row(result: Mapping[str, Any]) -> dict[str, Any]:
     """The figures of ``result.json`` by their dotted names, as ``last_10.accuracy``."""
-    return _flat({key: value for key, value in result.items() if key != "schema"})
-
-
-def _flat(document: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for key, value in document.items():
-        row |= _flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
-    return row
+    return flat({key: value for key, value in result.items() if key != "schema"})
 
 
 def write_results(path: Path, rows: Sequence[Row]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stalefl.config import Experiment, experiment_to_toml, load_experiment, method_names, method_options, single_run
-from stalefl.config.loading import parse_override
+from stalefl.config.loading import flat, parse_override
 from stalefl.contracts import InputError
 
 
@@ -357,3 +357,7 @@ def test_a_method_named_at_the_command_line_leaves_out_the_options_that_a_scale_
     assert method_options(load_experiment(file, scale="small").method, "inversion") == {"iterations": 7}
     assert load_experiment(file, ["method.name=unweighted"], scale="small").method.options == {}
     assert load_experiment(file, ["method.name=inversion"], scale="small").method.options == {"iterations": 7}
+
+
+def test_nested_tables_as_dotted_keys() -> None:
+    assert flat({"a": {"b": {"c": 1}, "d": {}}, "e": 2}) == {"a.b.c": 1, "e": 2}

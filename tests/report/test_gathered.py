@@ -9,7 +9,7 @@ import pytest
 from stalefl.config.loading import experiment_to_toml, load_experiment
 from stalefl.contracts import InputError
 from stalefl.report.folders import RunFolder
-from stalefl.report.gathered import common_of, differing, flat, gather
+from stalefl.report.gathered import common_of, differing, gather
 from stalefl.report.sweep_folder import SweepFolder
 
 
@@ -83,7 +83,6 @@ def test_what_documents_share_and_in_what_they_differ() -> None:
     documents = [{"a": 1, "b": [1], "c": 0}, {"a": 1, "b": [2]}, {"a": 1, "b": [1], "c": 0}]
     assert common_of(documents) == {"a": 1}
     assert differing(documents) == {"b": [[1], [2]], "c": [0, None]}
-    assert flat({"a": {"b": {"c": 1}, "d": {}}, "e": 2}) == {"a.b.c": 1, "e": 2}
 
 
 def test_settings_stand_in_the_order_of_their_values(tmp_path: Path) -> None:
