@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stalefl.config.loading import load_experiment, single_run
 from stalefl.contracts import ClientUpdate, DataContext, ServerView
-from stalefl.experiment import Run, build_run
+from stalefl.run.setup import Run, build_run
 from stalefl.seeds import named_generator
 from stalefl.simulation import engine
 from stalefl.training.local_update import local_update

@@ -19,13 +19,13 @@ from pathlib import Path
 
 import torch
 
-from stalefl.contracts import InputSpec
+from stalefl.contracts import InputSpec, LocalTraining
+from stalefl.inversion.d_rec import random_data
 from stalefl.inversion.fit import FitSettings, Target, fit_data
 from stalefl.inversion.program import Program
-from stalefl.inversion.recovered import random_data
 from stalefl.registry import load_registry
 from stalefl.seeds import named_generator
-from stalefl.training.local_update import LocalTraining, local_update
+from stalefl.training.local_update import local_update
 from stalefl.training.model import build_flat_model
 
 DIGITS = InputSpec((1, 8, 8), 10, ((-1.0,), (2.0,)))

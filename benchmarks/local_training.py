@@ -25,11 +25,10 @@ from torch.nn.functional import cross_entropy
 
 from stalefl.builtins.compensators.unweighted import Unweighted
 from stalefl.builtins.models.lenet import LeNet, LeNetOptions
-from stalefl.contracts import InputSpec, Options
+from stalefl.contracts import InputSpec, LocalTraining, Options
 from stalefl.seeds import named_generator
+from stalefl.simulation.arrivals import Job
 from stalefl.simulation.engine import Simulation, run_round, start
-from stalefl.simulation.staleness import Job
-from stalefl.training.local_update import LocalTraining
 from stalefl.training.model import build_flat_model
 
 SPEC = InputSpec((1, 28, 28), 10, ((0.0,), (1.0,)))

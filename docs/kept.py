@@ -13,13 +13,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stalefl.comparison import Task, summarise
-from stalefl.config.grid import METHOD, value_text
 from stalefl.config.loading import load_experiment
+from stalefl.config.naming import METHOD, value_text
 from stalefl.contracts import DataContext
-from stalefl.report.folders import CURVES, ERRORS, ComparisonFolder, RunFolder, find_runs
-from stalefl.report.sweep_folder import SweepFolder
-from stalefl.report.tables import Result
+from stalefl.records.folders import CURVES, ERRORS, ComparisonFolder, RunFolder, find_runs
+from stalefl.records.ranking import Result
+from stalefl.records.sweep_folder import SweepFolder
+from stalefl.run.summary import summarise
+from stalefl.run.tasks import Task
 
 RECORDS = Path(__file__).parent / "records"
 SWEEP = "runs.jsonl"

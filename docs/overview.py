@@ -9,9 +9,10 @@ from typing import Any
 from kept import RECORDS, finished_runs, is_sweep, sweep_runs
 
 from stalefl.config.loading import load_experiment
-from stalefl.report.metrics import AFFECTED, MISSING
-from stalefl.report.pivots import PERIOD
-from stalefl.report.tables import Result
+from stalefl.formatting import MISSING
+from stalefl.records.metrics import AFFECTED
+from stalefl.records.ranking import Result
+from stalefl.report.tables.pivots import PERIOD
 
 NOBODY_LATE, AS_THEY_ARE = "unstale", "unweighted"
 INVERSIONS = ("inversion", "anchored-inversion")

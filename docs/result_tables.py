@@ -12,13 +12,14 @@ from kept import RECORDS, SweepRun, finished_runs, is_sweep, sweep_runs
 from overview import overview_markdown
 from uniqueness import uniqueness_markdown
 
-from stalefl.config.grid import METHOD, cell_label
 from stalefl.config.loading import toml_value
-from stalefl.report.audit_tables import audit_markdown
-from stalefl.report.estimation import estimation_markdown, windows_markdown
-from stalefl.report.pivots import pivots_markdown, row_names
-from stalefl.report.sheets import Setting, Sheet, sheet, sheet_markdown
-from stalefl.report.tables import comparison_markdown
+from stalefl.config.naming import METHOD, cell_label
+from stalefl.records.run_groups import Setting
+from stalefl.report.tables.audit import audit_markdown
+from stalefl.report.tables.estimates import estimation_markdown, windows_markdown
+from stalefl.report.tables.methods import comparison_markdown
+from stalefl.report.tables.pivots import pivots_markdown, row_names
+from stalefl.report.tables.settings import Sheet, sheet, sheet_markdown
 
 DOCS = Path(__file__).parent
 SEED = re.compile(r"seed-\d+")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from stalefl.config.loading import load_experiment
-from stalefl.report.estimation import WINDOW_ROUNDS
-from stalefl.report.folders import RunFolder
+from stalefl.records.estimates import WINDOW_ROUNDS
+from stalefl.records.folders import RunFolder
 
 Verdicts = list[tuple[bool, bool]]
 """Of late updates: whether the client's data are unique, and whether the test took them for that."""

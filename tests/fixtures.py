@@ -11,16 +11,24 @@ from torch import Tensor, nn
 
 from stalefl.config.loading import load_experiment
 from stalefl.config.schema import Experiment
-from stalefl.contracts import ClientUpdate, Compensator, InputSpec, ModelPlugin, Options, ServerView, State
+from stalefl.contracts import (
+    ClientUpdate,
+    Compensator,
+    InputSpec,
+    LocalTraining,
+    ModelPlugin,
+    Options,
+    ServerView,
+    State,
+)
 from stalefl.seeds import named_generator
-from stalefl.server.server import server_round
+from stalefl.server.round import server_round
 from stalefl.testing.examples import EXAMPLE_SPEC as SPEC
 from stalefl.testing.examples import EXAMPLE_TRAINING as TRAINING
 from stalefl.testing.examples import Parts
 from stalefl.testing.examples import example_model as tiny_mlp
 from stalefl.testing.examples import example_samples as samples
 from stalefl.training.dropout import SeededDropout
-from stalefl.training.local_update import LocalTraining
 from stalefl.training.model import FlatModel, build_flat_model
 
 __all__ = ["SPEC", "TRAINING", "samples", "tiny_mlp"]

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from stalefl.cli import main
-from stalefl.comparison import single_runs
 from stalefl.config.grid import load_grid
 from stalefl.config.loading import load_experiment, method_names, read_toml
 from stalefl.contracts import DataContext
-from stalefl.experiment import build_run
+from stalefl.records.folders import find_runs
 from stalefl.registry import load_registry
-from stalefl.report.folders import find_runs
-from stalefl.sweep import check
+from stalefl.run.comparison import single_runs
+from stalefl.run.setup import build_run
+from stalefl.run.sweep import check
 
 FILES = sorted((Path(__file__).parents[1] / "examples").glob("*.toml"))
 GRIDS = [path for path in FILES if "grid" in read_toml(path)]

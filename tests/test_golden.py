@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from stalefl.contracts import DataContext
-from stalefl.experiment import build_run, execute
-from stalefl.report.folders import RunFolder
+from stalefl.records.folders import RunFolder
+from stalefl.run.execute import execute
+from stalefl.run.setup import build_run
 from stalefl.storage import load_weights
 from tests.fixtures import METHODS, digits_experiment
 

@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 
-from stalefl import comparison, registry, sweep
+from stalefl import registry
 from stalefl.cli import main
 from stalefl.config.grid import Cell
 from stalefl.config.loading import load_experiment
 from stalefl.contracts import DataContext, Entry, InputError, Observer, Options
-from stalefl.experiment import build_run, execute, make_observers
 from stalefl.hookspecs import hookimpl
-from stalefl.report.folders import RunFolder
+from stalefl.records.folders import RunFolder
+from stalefl.run import comparison, sweep
+from stalefl.run.execute import execute
+from stalefl.run.parts import make_observers
+from stalefl.run.setup import build_run
 from tests.fixtures import digits_experiment
 
 CONTEXT = DataContext(Path("no-data-needed"))

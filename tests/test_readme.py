@@ -13,9 +13,9 @@ from typer.main import get_command
 from stalefl.builtins.plugin import stalefl_attacks, stalefl_compensators, stalefl_datasets, stalefl_models
 from stalefl.cli.app import app
 from stalefl.config.loading import load_experiment, method_names, method_options
+from stalefl.records.documents import round_record, run_result
+from stalefl.records.folders import COMPARISON_FILES, RUN_FILES
 from stalefl.registry import load_registry
-from stalefl.report.folders import COMPARISON_FILES, RUN_FILES
-from stalefl.report.records import round_record, run_result
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

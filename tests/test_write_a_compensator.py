@@ -15,8 +15,8 @@ import tomli
 
 from stalefl.cli import main
 from stalefl.contracts import Compensator
+from stalefl.records.folders import RunFolder
 from stalefl.registry import load_registry
-from stalefl.report.folders import RunFolder
 from stalefl.storage import load_weights
 from stalefl.testing import COMPENSATOR_CHECKS
 

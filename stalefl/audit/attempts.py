@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from stalefl.audit.cases import Bench, Case
+from stalefl.audit.defences import Defence
 from stalefl.audit.plan import Plan
 from stalefl.config.schema import Experiment
 from stalefl.contracts import InputError, InputSpec, Leak
-from stalefl.privacy.defences import Defence
-from stalefl.report.inspection_folders import AuditFolder
+from stalefl.records.inspection_folders import AuditFolder
 from stalefl.seeds import named_generator
 from stalefl.storage import load_tree, save_tree
 

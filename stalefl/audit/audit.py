@@ -9,17 +9,17 @@ from typing import Any
 
 from stalefl.audit.attempts import Attempt, attempts, is_done, make_attempt
 from stalefl.audit.cases import Bench, Case, Truth, truth_of
+from stalefl.audit.defences import Defence
 from stalefl.audit.plan import Plan
 from stalefl.config.loading import experiment_to_toml, load_experiment
 from stalefl.config.schema import Experiment
 from stalefl.contracts import DataContext, Dataset, InputError
-from stalefl.observed import Observed
-from stalefl.privacy.defences import Defence
-from stalefl.processes import Stop, fitting_jobs, run_all
+from stalefl.machine.processes import Stop, fitting_jobs, run_all
+from stalefl.records.inspection_folders import AuditFolder
 from stalefl.registry import load_registry
-from stalefl.report.inspection_folders import AuditFolder
 from stalefl.storage import load_tree, save_tree
 from stalefl.training.embedding import with_vectors
+from stalefl.updates.observed import Observed
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stalefl.audit.defences import Defence
 from stalefl.config.schema import Experiment
-from stalefl.contracts import Exposure, InputSpec
-from stalefl.devices import resolve_device
-from stalefl.experiment import local_training
-from stalefl.observed import Observed
-from stalefl.privacy.defences import Defence
+from stalefl.contracts import Exposure, InputSpec, LocalTraining, Model
+from stalefl.machine.devices import resolve_device
 from stalefl.registry import load_registry
+from stalefl.run.parts import local_training
 from stalefl.seeds import named_generator
 from stalefl.training.embedding import as_vectors, optimised_spec, token_table
-from stalefl.training.local_update import LocalTraining
-from stalefl.training.model import FlatModel, build_flat_model
+from stalefl.training.model import build_flat_model
+from stalefl.updates.observed import Observed
 
 MOSTLY_ZERO = 0.8
 """Share of zeros above which an update from elsewhere is taken for one that its client has sparsified."""
@@ -77,7 +76,7 @@ def truth_of(observed: Observed) -> Truth | None:
 class Bench:
     """What every attack of an audit has in common: the model, the clients' local program and the updates."""
 
-    model: FlatModel
+    model: Model
     training: LocalTraining
     spec: InputSpec
     """Of what attacks recover; see ``optimised_spec``."""

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from stalefl.audit.accounting import epsilon
 from stalefl.audit.audit import Audit
+from stalefl.audit.conditions import unanswered, violations
+from stalefl.audit.defences import Defence
+from stalefl.audit.measure.perceptual import is_image
 from stalefl.audit.outcome import NOISE, SCHEMA, STRANGERS, Cell, Outcome
 from stalefl.audit.plan import settings_of
-from stalefl.privacy.accounting import epsilon
-from stalefl.privacy.conditions import unanswered, violations
-from stalefl.privacy.defences import Defence
-from stalefl.privacy.perceptual import is_image
-from stalefl.privacy.verdict import (
+from stalefl.audit.verdict import (
     KNOWN,
     PARTLY,
     READABLE,
@@ -25,8 +25,8 @@ from stalefl.privacy.verdict import (
     judge_inputs,
     judge_labels,
 )
-from stalefl.privacy.verdict import NOISE as NO_BETTER_THAN_NOISE
-from stalefl.report.words import labels_in_words
+from stalefl.audit.verdict import NOISE as NO_BETTER_THAN_NOISE
+from stalefl.formatting import labels_in_words
 
 STRENGTH = (READABLE, TRACES, TOO_FEW, NO_BETTER_THAN_NOISE)
 LABEL_STRENGTH = (KNOWN, PARTLY)

@@ -13,14 +13,14 @@ import torch
 from stalefl.audit.attempts import Recovered, load_best
 from stalefl.audit.audit import Audit
 from stalefl.audit.cases import Truth
+from stalefl.audit.defences import Defence
+from stalefl.audit.measure.classifier import settings_for, trained_classifier
+from stalefl.audit.measure.metrics import Values
+from stalefl.audit.measure.one_client import CaseFigures, Instruments, measure_case
+from stalefl.audit.measure.perceptual import frechet_distance, perceptual_distance
+from stalefl.audit.measure.summary import summarise
 from stalefl.audit.references import common_share, noise, strangers
 from stalefl.contracts import Leak
-from stalefl.privacy.classifier import settings_for, trained_classifier
-from stalefl.privacy.defences import Defence
-from stalefl.privacy.figures import CaseFigures, Instruments, measure_case
-from stalefl.privacy.metrics import Values
-from stalefl.privacy.perceptual import frechet_distance, perceptual_distance
-from stalefl.privacy.summary import summarise
 
 SCHEMA = 1
 NOISE, STRANGERS = "noise", "strangers"

@@ -8,15 +8,15 @@ from typing import Any
 from torch import Tensor
 
 from stalefl.audit.audit import Audit
+from stalefl.audit.measure.metrics import METRICS
 from stalefl.audit.outcome import KeptCase, Outcome
 from stalefl.audit.references import noise
-from stalefl.privacy.metrics import METRICS
-from stalefl.privacy.tokens import texts
-from stalefl.report.audit_plots import MOST_ROWS, draw_audit
-from stalefl.report.audit_tables import Row, columns, heading, rows, shown
-from stalefl.report.page import embedded, write_page
-from stalefl.report.samples import curve_key
-from stalefl.report.words import guarantee_in_words, program_in_words
+from stalefl.formatting import guarantee_in_words, program_in_words
+from stalefl.report.page.html import embedded, write_page
+from stalefl.report.plots.audit import MOST_ROWS, draw_audit
+from stalefl.report.plots.sample_panel import curve_key
+from stalefl.report.tables.audit import Row, columns, heading, rows, shown
+from stalefl.training.embedding import texts
 
 NOTED = {"pixels": "; dB: PSNR", "signal": "; dB: PSNR", "embedding": "; %: tokens anywhere"}
 STYLES = {

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stalefl.audit.conditions import Condition, parse_condition
+from stalefl.audit.defences import Defence
 from stalefl.config.schema import AuditTable
 from stalefl.contracts import Attack, Exposure, InputError
-from stalefl.privacy.conditions import Condition, parse_condition
-from stalefl.privacy.defences import Defence
 from stalefl.registry import load_registry
 
 

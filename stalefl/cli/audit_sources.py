@@ -13,7 +13,7 @@ from stalefl.cli.observing import Watch, files_experiment
 if TYPE_CHECKING:
     from stalefl.config.schema import Experiment
     from stalefl.contracts import DataContext, Dataset
-    from stalefl.observed import Observed
+    from stalefl.updates.observed import Observed
 
 logger = logging.getLogger(__name__)
 
@@ -63,13 +63,13 @@ def of_run(
     from stalefl.cli.common import given_only
     from stalefl.config.loading import load_experiment
     from stalefl.contracts import InputError
-    from stalefl.report.folders import RunFolder
+    from stalefl.records.folders import RunFolder
 
     path, client, round = place["--run"], place["--client"], place["--round"]
     if wrong := next((text for text in settings if not text.strip().startswith("audit.")), None):
         raise InputError(f"--set {wrong}: beside --run only audit.KEY=VALUE; all else is as the run has it")
     with watch.reading(path):
-        from stalefl import observed
+        from stalefl.updates import observed
 
         audit = load_experiment(None, settings, given_only({"audit": flags["audit"]})).audit
         run = observed.open_run(path, flags["run"]["device"], context)
@@ -98,8 +98,8 @@ def of_files(
 ) -> Source:
     experiment = files_experiment(settings, flags, own_tables=["audit"])
     with watch.reading(files["--base"]):
-        from stalefl import observed
         from stalefl.audit.audit import load_dataset
+        from stalefl.updates import observed
 
         given = {name.removeprefix("--").replace("-", "_"): value for name, value in files.items()}
         found = observed.from_files(experiment, observed.UpdateFiles(**given), context)
@@ -122,7 +122,7 @@ def on_the_spot(
     experiment = load_experiment(file, settings, given_only(flags))
     with watch.reading(Path(experiment.data.dataset)):
         from stalefl.audit.audit import load_dataset
-        from stalefl.audit.on_the_spot import made_of_samples
+        from stalefl.updates.on_the_spot import made_of_samples
 
         dataset = load_dataset(experiment, context)
         made = made_of_samples(experiment, dataset, weights)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import re
 import sys
 import warnings
@@ -16,13 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from stalefl.data.place import DATA_VARIABLE
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from stalefl.config.explain import Key
-    from stalefl.contracts import DataContext
 
-DATA_VARIABLE = "STALEFL_DATA"
 
 NAMED_KEY = re.compile(r"\bas ([a-z]+)\.([a-z_]+)")
 EXPERIMENT, OUTPUT, MACHINE = "Experiment", "Output", "Machine"
@@ -125,18 +124,6 @@ def given_only(flags: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, An
     """The flags that the user gave, by table and key."""
     given = {table: {k: v for k, v in keys.items() if v is not None} for table, keys in flags.items()}
     return {table: keys for table, keys in given.items() if keys}
-
-
-def data_context(data_dir: Path | None, download: bool) -> DataContext:
-    """``--data-dir``, else $STALEFL_DATA, else the user's cache folder. Raises InputError if that is not a folder."""
-    from platformdirs import user_cache_path
-
-    from stalefl.contracts import DataContext, InputError
-
-    folder = data_dir or Path(os.environ.get(DATA_VARIABLE) or user_cache_path("stalefl") / "data")
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--data-dir {folder}: not a folder")
-    return DataContext(folder, download)
 
 
 def set_up_logging(quiet: bool = False, verbose: bool = False) -> None:

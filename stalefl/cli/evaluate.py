@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stalefl.config.schema import Experiment
-    from stalefl.contracts import DataContext, Dataset, InputSpec
+    from stalefl.contracts import DataContext, Dataset, InputSpec, Model
     from stalefl.training.evaluation import Evaluation
-    from stalefl.training.model import FlatModel
 
 WIDEST_MATRIX = 20
 
@@ -64,8 +63,9 @@ def evaluate_command(
 
     Example: stalefl evaluate runs/late/inversion/seed-0
     """
-    from stalefl.cli.common import data_context, print_json, set_up_logging
-    from stalefl.report.plots import draw_confusion
+    from stalefl.cli.common import print_json, set_up_logging
+    from stalefl.data.place import data_context
+    from stalefl.report.plots.curves import draw_confusion
 
     set_up_logging(quiet, verbose)
     flags: dict[str, dict[str, Any]] = {
@@ -102,7 +102,7 @@ class Figures(NamedTuple):
 def _evaluate(experiment: Experiment, context: DataContext, run: Path | None, weights: Path | None) -> Figures:
     from stalefl.contracts import InputError
     from stalefl.data.adapt import adapted
-    from stalefl.devices import resolve_device
+    from stalefl.machine.devices import resolve_device
     from stalefl.registry import load_registry
     from stalefl.seeds import named_generator
     from stalefl.training.evaluation import evaluate
@@ -132,7 +132,7 @@ def _experiment(
 ) -> Experiment:
     from stalefl.config.loading import load_experiment
     from stalefl.contracts import InputError
-    from stalefl.report.folders import ComparisonFolder, RunFolder
+    from stalefl.records.folders import ComparisonFolder, RunFolder
 
     if (run is None) == (weights is None):
         raise InputError("give a run folder or --weights FILE, one of the two")
@@ -154,10 +154,10 @@ class Weights(NamedTuple):
     buffers: Mapping[str, Tensor]
 
 
-def _run_weights(model: FlatModel, buffers: Mapping[str, Tensor], run: Path) -> Weights:
+def _run_weights(model: Model, buffers: Mapping[str, Tensor], run: Path) -> Weights:
     """A finished run's weights, else those of its last checkpoint."""
     from stalefl.contracts import InputError
-    from stalefl.report.folders import RunFolder
+    from stalefl.records.folders import RunFolder
 
     folder = RunFolder(run)
     if folder.weights.is_file():
@@ -173,7 +173,7 @@ def _run_weights(model: FlatModel, buffers: Mapping[str, Tensor], run: Path) -> 
     return Weights(folder.checkpoint, stored["weights"], fitting)
 
 
-def _file_weights(model: FlatModel, buffers: Mapping[str, Tensor], path: Path) -> Weights:
+def _file_weights(model: Model, buffers: Mapping[str, Tensor], path: Path) -> Weights:
     from stalefl.contracts import InputError
     from stalefl.storage import load_weights
 
@@ -187,7 +187,7 @@ def _file_weights(model: FlatModel, buffers: Mapping[str, Tensor], path: Path) -
 
 
 def _fitting_buffers(
-    model: FlatModel, buffers: Mapping[str, Tensor], named: Mapping[str, Tensor], path: Path
+    model: Model, buffers: Mapping[str, Tensor], named: Mapping[str, Tensor], path: Path
 ) -> Mapping[str, Tensor]:
     """The model's buffers with the values in ``named``. Raises InputError naming the first that does not fit."""
     from stalefl.contracts import InputError
@@ -200,7 +200,7 @@ def _fitting_buffers(
 
 
 def _document(figures: Figures) -> dict[str, Any]:
-    from stalefl.report.records import accuracies
+    from stalefl.records.documents import accuracies
 
     evaluation, affected = figures.evaluation, figures.affected_classes
     document = {
@@ -223,7 +223,7 @@ def _document(figures: Figures) -> dict[str, Any]:
 
 def _print(figures: Figures) -> None:
     from stalefl.cli.common import console
-    from stalefl.report.metrics import affected_accuracy
+    from stalefl.records.metrics import affected_accuracy
 
     evaluation, affected = figures.evaluation, figures.affected_classes
     screen = console()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from stalefl.processes import Stop
+    from stalefl.machine.processes import Stop
 
 INTERRUPTED = 130
 

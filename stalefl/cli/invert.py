@@ -38,7 +38,7 @@ from stalefl.cli.observing import (
     files_experiment,
     stopped_by_hand,
 )
-from stalefl.report.words import labels_in_words, program_in_words
+from stalefl.formatting import labels_in_words, program_in_words
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from stalefl.config.schema import Experiment
     from stalefl.contracts import DataContext
     from stalefl.inversion.recovery import RecoveryOptions
-    from stalefl.observed import Observed
-    from stalefl.report.inspection_folders import InversionFolder
+    from stalefl.records.inspection_folders import InversionFolder
+    from stalefl.updates.observed import Observed
 
 RECOVERY = "Recovery"
 SMALL_TRUE_UPDATE = 0.1
@@ -112,8 +112,9 @@ def invert_command(
 
     Example: stalefl invert --run runs/demo/inversion/seed-0 --client 5 --round 60
     """
-    from stalefl.cli.common import data_context, set_up_logging
-    from stalefl.report.inspection_folders import InversionFolder
+    from stalefl.cli.common import set_up_logging
+    from stalefl.data.place import data_context
+    from stalefl.records.inspection_folders import InversionFolder
 
     set_up_logging(quiet, verbose)
     context, watch = data_context(data_dir, download), Watch(quiet, spinner=not (verbose or download))
@@ -134,7 +135,7 @@ def invert_command(
             chosen = {**experiment.method.options, **chosen}
             observed, options = _of_files(experiment, {**of_files, "--update-is": update_is}, chosen, context, watch)
 
-        from stalefl import invert
+        from stalefl.updates import invert
 
         root = observed.experiment.run.seed if seed is None else seed
         with watch.steps("recovering D_rec: iteration", options.iterations) as advance:
@@ -199,10 +200,10 @@ def _of_run(
     watch: Watch,
 ) -> tuple[Observed, RecoveryOptions]:
     """The update of a run and the options of the recovery: those of the run's method, ``chosen`` winning."""
-    from stalefl.report.folders import RunFolder
+    from stalefl.records.folders import RunFolder
 
     with watch.reading(path):
-        from stalefl import invert, observed
+        from stalefl.updates import invert, observed
 
         run = observed.open_run(path, device, context)
         options = invert.recovery_options({**invert.run_options(run.experiment.method), **chosen})
@@ -215,7 +216,7 @@ def _of_files(
     experiment: Experiment, files: Mapping[str, Any], chosen: Mapping[str, Any], context: DataContext, watch: Watch
 ) -> tuple[Observed, RecoveryOptions]:
     with watch.reading(files["--base"]):
-        from stalefl import invert, observed
+        from stalefl.updates import invert, observed
 
         options = invert.recovery_options(chosen)
         given = {name.removeprefix("--").replace("-", "_"): value for name, value in files.items()}
@@ -229,7 +230,7 @@ def _report(
     result: Mapping[str, Any], class_names: Sequence[str], folder: InversionFolder, json_output: bool, quiet: bool
 ) -> None:
     from stalefl.cli.common import console, print_json
-    from stalefl.report.words import duration
+    from stalefl.formatting import duration
 
     if json_output:
         print_json(result)

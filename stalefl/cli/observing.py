@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from stalefl.cli.common import given_only
-from stalefl.report.words import program_in_words
+from stalefl.formatting import program_in_words
 
 if TYPE_CHECKING:
     from stalefl.config.schema import Experiment

@@ -99,13 +99,14 @@ def partition_command(
 
     Example: stalefl partition --clients 40 --alpha 0.1 --affected-class 5 --stale-clients 4 --out part.safetensors
     """
-    from stalefl.cli.common import console, data_context, print_json, set_up_logging
+    from stalefl.cli.common import console, print_json, set_up_logging
     from stalefl.config.loading import load_experiment
     from stalefl.data.partition import class_counts
     from stalefl.data.partition_file import save_partition
+    from stalefl.data.place import data_context
     from stalefl.data.setup import partition_meta, prepare_partition, train_labels
     from stalefl.registry import load_registry
-    from stalefl.report.partition_plot import draw_partition_plot
+    from stalefl.report.plots.partition import draw_partition_plot
 
     set_up_logging(quiet, verbose)
     flags: dict[str, dict[str, Any]] = {
@@ -220,7 +221,7 @@ def _late_share(counts: Indices, late_clients: tuple[int, ...], affected: tuple[
 
 
 def _summary(counts: Indices, late_clients: tuple[int, ...], affected: tuple[int, ...]) -> str:
-    from stalefl.report.metrics import class_words
+    from stalefl.formatting import class_words
 
     if not late_clients:
         return "no client is late"

@@ -15,10 +15,10 @@ from stalefl.cli.common import (
     QuietOption,
     VerboseOption,
     console,
-    data_context,
     print_json,
     set_up_logging,
 )
+from stalefl.data.place import data_context
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -44,7 +44,7 @@ from stalefl.cli.observing import (
 if TYPE_CHECKING:
     from stalefl.audit.audit import Audit
     from stalefl.contracts import DataContext
-    from stalefl.report.inspection_folders import AuditFolder
+    from stalefl.records.inspection_folders import AuditFolder
 
 SPOT, AUDIT = "Updates made on the spot", "Audit"
 CONDITION_MET = 3
@@ -164,8 +164,9 @@ def privacy_audit_command(
 
     Example: stalefl privacy-audit --dataset digits --model mlp --sparsify 0 --sparsify 0.95
     """
-    from stalefl.cli.common import data_context, set_up_logging
-    from stalefl.report.inspection_folders import AuditFolder
+    from stalefl.cli.common import set_up_logging
+    from stalefl.data.place import data_context
+    from stalefl.records.inspection_folders import AuditFolder
 
     set_up_logging(quiet, verbose)
     context, watch = data_context(data_dir, download), Watch(quiet, spinner=not (verbose or download))
@@ -281,7 +282,7 @@ def _reopened(path: Path, context: DataContext, changed: Mapping[str, Mapping[st
 def _attacked(audit: Audit, watch: Watch) -> bool:
     """False if the user stopped it; what is recovered by then is kept."""
     from stalefl.audit.audit import attack
-    from stalefl.processes import new_stop
+    from stalefl.machine.processes import new_stop
 
     stop = new_stop()
     count = len(audit.attempts)
@@ -313,8 +314,8 @@ def _measured(audit: Audit, networks: Mapping[str, Any], watch: Watch) -> dict[s
 
 def _report(result: Mapping[str, Any], folder: AuditFolder, json_output: bool, quiet: bool) -> None:
     from stalefl.cli.common import console, print_json
-    from stalefl.report.audit_tables import audit_table
-    from stalefl.report.words import guarantee_in_words
+    from stalefl.formatting import guarantee_in_words
+    from stalefl.report.tables.audit import audit_table
 
     if json_output:
         print_json(result)

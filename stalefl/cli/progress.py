@@ -20,8 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from stalefl.report.metrics import class_words
-from stalefl.report.words import duration
+from stalefl.formatting import class_words, duration
 
 SECONDS_BETWEEN_LINES = 2
 LEAST_SHARE = 0.005

@@ -44,8 +44,8 @@ def report_command(
     screen = console(stderr=True)
     screen.quiet = quiet
     with announce(screen, f"reading {', '.join(map(str, runs))}"):
-        from stalefl.report.gathered import gather
-        from stalefl.report.overview_page import write_overview
+        from stalefl.records.run_groups import gather
+        from stalefl.report.page.overview import write_overview
 
         gathered = gather(runs)
         write_overview(gathered, page)

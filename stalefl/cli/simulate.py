@@ -32,10 +32,10 @@ from stalefl.cli.common import (
 from stalefl.cli.interruption import INTERRUPTED, stop_on_interrupt
 
 if TYPE_CHECKING:
-    from stalefl.comparison import Task
     from stalefl.config.schema import Experiment
     from stalefl.contracts import DataContext
-    from stalefl.processes import Stop
+    from stalefl.machine.processes import Stop
+    from stalefl.run.tasks import Task
 
 DEMO_METHODS = ("unstale", "unweighted", "weighted", "inversion")
 DEMO_SEEDS = 3
@@ -110,8 +110,9 @@ def simulate_command(
 
     Example: stalefl simulate --method unweighted --method inversion --seeds 3 --out runs/late
     """
-    from stalefl.cli.common import data_context, set_up_logging
+    from stalefl.cli.common import set_up_logging
     from stalefl.contracts import InputError
+    from stalefl.data.place import data_context
 
     set_up_logging(quiet, verbose)
     context = data_context(data_dir, download)
@@ -130,7 +131,7 @@ def simulate_command(
             raise InputError(f"--resume takes its settings from the folder; valid beside it: {valid}")
         place = resume
         with _announced(f"reading {place}", context, quiet, verbose):
-            from stalefl import comparison
+            from stalefl.run import comparison
 
             tasks = comparison.reopened_tasks(place, given_only(flags), context)
     else:
@@ -138,13 +139,13 @@ def simulate_command(
         place = out or _new_place(experiment, loaded)
         data = " and ".join(filter(None, [loaded.data.dataset, loaded.drift.dataset]))
         with _announced(f"reading {data}", context, quiet, verbose):
-            from stalefl import comparison
+            from stalefl.run import comparison
 
             tasks = comparison.new_tasks(loaded, place, context, force)
     jobs = tasks[0].experiment.run.jobs
     _warn_if_nothing_is_late(tasks[0].experiment)
 
-    from stalefl.processes import new_stop
+    from stalefl.machine.processes import new_stop
 
     stop = new_stop()
     try:
@@ -210,9 +211,9 @@ def _warn_if_nothing_is_late(experiment: Experiment) -> None:
 
 
 def _run(tasks: list[Task], jobs: int, stop: Stop, quiet: bool) -> list[dict[str, Any] | None]:
-    from stalefl import comparison
     from stalefl.cli.common import console
     from stalefl.cli.progress import make_display
+    from stalefl.run import comparison
 
     first = tasks[0].experiment
     labels = [task.label for task in tasks]
@@ -224,18 +225,18 @@ def _run(tasks: list[Task], jobs: int, stop: Stop, quiet: bool) -> list[dict[str
 def _report(
     tasks: Sequence[Task], results: Sequence[dict[str, Any]], place: Path, json_output: bool, quiet: bool
 ) -> None:
-    from stalefl import comparison
     from stalefl.cli.common import console, print_json
-    from stalefl.report.estimation import estimation_table
-    from stalefl.report.tables import comparison_table
+    from stalefl.report.tables.estimates import estimation_table
+    from stalefl.report.tables.methods import comparison_table
+    from stalefl.run.summary import records_by_method, summarise
 
-    overview, pictures = comparison.summarise(tasks, results, place)
+    overview, pictures = summarise(tasks, results, place)
     if json_output:
         print_json(results[0] if len(tasks) == 1 else {"schema": 1, "runs": list(results), "summary": overview})
     elif not quiet:
         screen = console()
         screen.print(comparison_table(results))
-        if table := estimation_table(comparison.records_by_method(tasks)):
+        if table := estimation_table(records_by_method(tasks)):
             screen.print(table)
         if delays := _delays(tasks):
             screen.print(delays, highlight=False, soft_wrap=True)
@@ -250,8 +251,8 @@ def _report(
 
 def _delays(tasks: Sequence[Task]) -> str:
     """How late updates were, of the first method that saw any; the same for all methods of its seed."""
-    from stalefl.report.folders import RunFolder
-    from stalefl.report.metrics import delays_in_words
+    from stalefl.records.folders import RunFolder
+    from stalefl.records.metrics import delays_in_words
 
     for task in tasks:
         if words := delays_in_words(RunFolder(task.path).read_rounds()):

@@ -32,7 +32,8 @@ from stalefl.config.explain import one_line
 if TYPE_CHECKING:
     from stalefl.config.grid import Cell
     from stalefl.contracts import DataContext
-    from stalefl.sweep import Ended, OnEnd, OnRound, Place, Sweep
+    from stalefl.run.sweep import OnEnd, OnRound, Place, Sweep
+    from stalefl.run.tasks import Ended
 
 FAILED = 1
 
@@ -80,8 +81,9 @@ def sweep_command(
 
     Example: stalefl sweep examples/sweep-digits.toml --out runs/sweep
     """
-    from stalefl.cli.common import data_context, set_up_logging
+    from stalefl.cli.common import set_up_logging
     from stalefl.contracts import InputError
+    from stalefl.data.place import data_context
 
     set_up_logging(quiet, verbose)
     context = data_context(data_dir, download)
@@ -100,7 +102,7 @@ def sweep_command(
         if dry_run:
             _list(cells, json_output)
             return
-        from stalefl.sweep import new_sweep
+        from stalefl.run.sweep import new_sweep
 
         sweep = new_sweep(cells, _place(grid, out), context, force)
     _run(sweep, json_output, quiet)
@@ -124,8 +126,8 @@ def _check(grid: Path, cells: Sequence[Cell], context: DataContext, place: Path,
     with steps(screen, "cells checked:", len(cells), quiet) as tell:
         from stalefl.config.checks import doubts
         from stalefl.contracts import InputError
-        from stalefl.report.sweep_folder import SweepFolder
-        from stalefl.sweep import check
+        from stalefl.records.sweep_folder import SweepFolder
+        from stalefl.run.sweep import check
 
         SweepFolder(place).check_free(force)
         try:
@@ -150,14 +152,14 @@ def _reopened(place: Path, context: DataContext, flags: Mapping[str, Mapping[str
     screen = console(stderr=True)
     screen.quiet = quiet
     with announce(screen, f"reading {place}"):
-        from stalefl.sweep import reopened_sweep
+        from stalefl.run.sweep import reopened_sweep
 
         return reopened_sweep(place, context, flags)
 
 
 def _list(cells: Sequence[Cell], json_output: bool) -> None:
     from stalefl.cli.common import console, print_json
-    from stalefl.sweep import seeds
+    from stalefl.run.sweep import seeds
 
     if json_output:
         named = [{"name": cell.name, "values": dict(cell.values)} for cell in cells]
@@ -173,8 +175,8 @@ def _list(cells: Sequence[Cell], json_output: bool) -> None:
 
 
 def _run(sweep: Sweep, json_output: bool, quiet: bool) -> None:
-    from stalefl.processes import ProcessKilled, new_stop
-    from stalefl.sweep import run_sweep
+    from stalefl.machine.processes import ProcessKilled, new_stop
+    from stalefl.run.sweep import run_sweep
 
     stop, trouble, killed_by_hand = new_stop(), "", False
     with _progress(sweep, quiet) as (on_round, on_end), stop_on_interrupt(stop, "this round"):
@@ -233,7 +235,7 @@ def _progress(sweep: Sweep, quiet: bool) -> Iterator[tuple[OnRound, OnEnd]]:
 
 def _report(sweep: Sweep, json_output: bool, quiet: bool) -> None:
     from stalefl.cli.common import console, print_json
-    from stalefl.report.sheets import sheet_table
+    from stalefl.report.tables.settings import sheet_table
 
     if json_output:
         print_json(sweep.document())

@@ -33,13 +33,12 @@ from stalefl.config.loading import (
     build_experiment,
     change_layers,
     file_layers,
-    flat,
     method_options,
 )
+from stalefl.config.naming import METHOD, OPTIONS, cell_label
 from stalefl.config.schema import Experiment, MethodTable
 from stalefl.contracts import InputError
 
-METHOD, OPTIONS = "method.name", "method.options"
 MOST_CELLS = 10_000
 NOT_VARIED = {"run.seed": "run.seeds", "run.seeds": "run.seeds", "run.jobs": "--jobs"}
 """Keys that cannot be of a grid, and what is used instead."""
@@ -95,32 +94,6 @@ def load_grid(
         Cell(f"{number:0{width}d}-{_slug(values)}", values, _experiment(path, values, methods, files, changes))
         for number, values in enumerate(every, start=1)
     ]
-
-
-def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """``partition.alpha`` -> ``alpha``, where no other table has a key of that name; ``method.name`` -> ``method``."""
-    last = [name for table in Experiment.model_fields.values() for name in table.annotation.model_fields]  # type: ignore[union-attr]
-    options = [key.rpartition(".")[2] for key in keys if ".options." in key]
-    known = {METHOD: "method", "model.name": "model", "data.dataset": "dataset"}
-    return {key: known.get(key) or _short(key, [*last, *options]) for key in keys}
-
-
-def _short(key: str, others: Sequence[str]) -> str:
-    name = key.rpartition(".")[2]
-    return key if others.count(name) > 1 else name
-
-
-def value_text(value: Any) -> str:
-    """A table, as of options, as "fedasync.alpha=0.6"; empty ones in it are left out."""
-    if isinstance(value, Mapping) and (keys := flat(value)):
-        return ", ".join(f"{key}={value_text(part)}" for key, part in keys.items())
-    return value if isinstance(value, str) else as_toml(value)
-
-
-def cell_label(values: Mapping[str, Any]) -> str:
-    """As "rounds=10, method=inversion"."""
-    names = short_names(list(values))
-    return ", ".join(f"{names[key]}={value_text(value)}" for key, value in values.items())
 
 
 # --- the file -------------------------------------------------------------------------------------------------------

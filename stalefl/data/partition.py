@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stalefl.config.schema import PartitionTable, StalenessTable
 from stalefl.contracts import InputError
-from stalefl.report.metrics import class_words
+from stalefl.formatting import class_words
 
 Indices = NDArray[np.int64]
 

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from stalefl.contracts import InputSpec
-from stalefl.inversion.fit import Fit, FitSettings, Moments, Target
+from stalefl.inversion.d_rec import RecoveredData, labels_of
+from stalefl.inversion.fit import Fit, FitSettings, Target
 from stalefl.inversion.objective import Objective
 from stalefl.inversion.program import Program
-from stalefl.inversion.recovered import RecoveredData, labels_of
 from stalefl.training.batched_update import functional_update
+from stalefl.training.optimizers import Moments
 from stalefl.training.value_range import bounds
 
 

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from stalefl.contracts import InputSpec
+from stalefl.inversion.d_rec import RecoveredData, labels_of
 from stalefl.inversion.objective import Disparity, Objective
 from stalefl.inversion.program import Program
-from stalefl.inversion.recovered import RecoveredData, labels_of
+from stalefl.training.optimizers import Moments
 from stalefl.training.value_range import bounds
 
 
@@ -112,27 +113,6 @@ def fit_data(
         if settings.flattened(losses):
             break
     return Fit(RecoveredData(inputs.detach(), logits.detach(), kind), tuple(torch.stack(losses).tolist()))
-
-
-class Moments(NamedTuple):
-    """Adam's state (Kingma and Ba, ICLR 2015, with its default constants) for one tensor.
-
-    Not torch.optim.Adam: making its first optimiser imports torch's compiler, seconds that would count as server time.
-    """
-
-    first: Tensor
-    second: Tensor
-
-    @classmethod
-    def zero(cls, of: Tensor) -> Moments:
-        return cls(torch.zeros_like(of), torch.zeros_like(of))
-
-    def step(self, gradient: Tensor, iteration: int) -> tuple[Tensor, Moments]:
-        """The step to subtract, in units of the learning rate, and the moments after it. Iterations count from 1."""
-        first = 0.9 * self.first + 0.1 * gradient
-        second = 0.999 * self.second + 0.001 * gradient.square()
-        root = (second / (1 - 0.999**iteration)).sqrt()
-        return first / (1 - 0.9**iteration) / (root + 1e-8), Moments(first, second)
 
 
 def _draw(count: int, generator: torch.Generator) -> int:

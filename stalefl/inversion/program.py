@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from stalefl.inversion.recovered import RecoveredData
-from stalefl.training.local_update import LocalTraining, Loss, local_update
-from stalefl.training.model import FlatModel
+from stalefl.contracts import LocalTraining, Model
+from stalefl.inversion.d_rec import RecoveredData
+from stalefl.training.local_update import Loss, local_update
 
 
 @dataclass(frozen=True)
 class Program:
     """As many steps as the client makes, each on all of D_rec, which stands for the client's data as a whole."""
 
-    model: FlatModel
+    model: Model
     training: LocalTraining
     buffers: Mapping[str, Tensor]
     steps: int
@@ -26,7 +26,7 @@ class Program:
     @classmethod
     def of_client(
         cls,
-        model: FlatModel,
+        model: Model,
         training: LocalTraining,
         buffers: Mapping[str, Tensor],
         samples: int,

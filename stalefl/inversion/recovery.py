@@ -14,10 +14,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from stalefl.contracts import ClientUpdate, Options, ServerView
 from stalefl.inversion.awaited import job_key
 from stalefl.inversion.batch import fit_batch
+from stalefl.inversion.d_rec import LabelKind, RecoveredData, random_data, recovered_size
 from stalefl.inversion.fit import Fit, FitSettings, Target, fit_data
 from stalefl.inversion.objective import Disparity
 from stalefl.inversion.program import Program
-from stalefl.inversion.recovered import LabelKind, RecoveredData, random_data, recovered_size
 
 PUBLISHED: Mapping[str, Any] = {
     "size": 256,

@@ -12,12 +12,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from stalefl.contracts import ClientUpdate, Compensator, InputSpec, ServerView, State
+from stalefl.contracts import ClientUpdate, Compensator, InputSpec, LocalTraining, Model, ServerView, State
 from stalefl.seeds import named_generator
 from stalefl.server.history import Sent
-from stalefl.server.server import ServerRound, server_round
-from stalefl.training.local_update import LocalTraining
-from stalefl.training.model import FlatModel
+from stalefl.server.round import ServerRound, server_round
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class Coordinator:
     """All that stays the same at the server."""
 
     method: Compensator
-    model: FlatModel
+    model: Model
     training: LocalTraining
     input_spec: InputSpec
     seed: int

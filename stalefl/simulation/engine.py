@@ -12,15 +12,14 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
-from stalefl.contracts import ClientUpdate, Compensator, InputSpec, ServerView, State
+from stalefl.contracts import ClientUpdate, Compensator, InputSpec, LocalTraining, Model, ServerView, State
 from stalefl.seeds import named_generator
 from stalefl.server.coordinator import Coordinator
 from stalefl.server.history import History, Sent
-from stalefl.server.server import Cause, ServerRound
+from stalefl.server.round import Cause, ServerRound
+from stalefl.simulation.arrivals import Job
 from stalefl.simulation.oracle import Disparity, disparity, mean_disparity
-from stalefl.simulation.staleness import Job
-from stalefl.training.local_update import LocalTraining, local_update
-from stalefl.training.model import FlatModel
+from stalefl.training.local_update import local_update
 
 
 class ClientData(Protocol):
@@ -34,7 +33,7 @@ class ClientData(Protocol):
 class Simulation:
     """All that stays the same over a run."""
 
-    model: FlatModel
+    model: Model
     method: Compensator
     data: ClientData
     input_spec: InputSpec

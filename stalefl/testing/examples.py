@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from stalefl.contracts import ClientUpdate, Exposure, InputSpec, ModelPlugin, Options, ServerView
+from stalefl.contracts import ClientUpdate, Exposure, InputSpec, LocalTraining, ModelPlugin, Options, ServerView
 from stalefl.seeds import named_generator
-from stalefl.training.local_update import LocalTraining, local_update
+from stalefl.training.local_update import local_update
 from stalefl.training.model import FlatModel, build_flat_model
 
 EXAMPLE_SPEC = InputSpec(shape=(4,), classes=3, value_range=((-1.0,) * 4, (1.0,) * 4), space="signal")

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stalefl.contracts import InputError, InputSpec, ModelPlugin
+from stalefl.contracts import InputError, InputSpec, LocalTraining, ModelPlugin
 from stalefl.seeds import named_generator
 from stalefl.testing.examples import EXAMPLE_IMAGES, EXAMPLE_SPEC, Parts, example_inputs
 from stalefl.testing.findings import Check, Finding, assert_none_failed, created, findings
@@ -20,7 +20,7 @@ from stalefl.testing.trial import described
 from stalefl.testing.watching import global_draws, same
 from stalefl.training.dropout import SeededDropout, dropout_draws_from
 from stalefl.training.embedding import as_vectors, token_table
-from stalefl.training.local_update import LocalTraining, local_update
+from stalefl.training.local_update import local_update
 from stalefl.training.model import build_flat_model
 
 EXAMPLE_SPECS = (EXAMPLE_SPEC, *EXAMPLE_IMAGES)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stalefl.contracts import ClientUpdate, Compensator, ServerView, State
 from stalefl.seeds import named_generator
-from stalefl.server.server import server_round
+from stalefl.server.round import server_round
 from stalefl.testing.examples import EXAMPLE_SPEC, EXAMPLE_TRAINING, example_model, example_samples
 from stalefl.training.local_update import local_update
 

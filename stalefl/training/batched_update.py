@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from stalefl.training.local_update import LocalTraining, Loss, proximal
-from stalefl.training.model import FlatModel
-from stalefl.training.optimizers import OptimizerState
+from stalefl.contracts import LocalTraining, Model
+from stalefl.training.local_update import Loss, proximal
+from stalefl.training.optimizers import OptimizerState, make_optimizer
 
 
 def functional_update(
-    model: FlatModel,
+    model: Model,
     weights: Tensor,
     buffers: Mapping[str, Tensor],
     inputs: Tensor,
@@ -29,7 +29,7 @@ def functional_update(
     must be batched as well.
     """
     start = model.layout.split(weights)
-    parameters, optimizer, state = start, training.make_optimizer(), OptimizerState()
+    parameters, optimizer, state = start, make_optimizer(training), OptimizerState()
 
     def value(parameters: list[Tensor]) -> Tensor:
         # Batch-norm layers change buffers in place: a transform allows that only of tensors made within it.

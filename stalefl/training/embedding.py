@@ -6,56 +6,20 @@ them (space ``embedding``), which the model takes as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from stalefl.contracts import Dataset, InputSpec, Split
+from stalefl.training.token_layer import PADDING, table_name
 
 if TYPE_CHECKING:
-    from stalefl.training.model import FlatModel
-
-PADDING = 0
-"""The token that fills up short samples. Its vector is 0."""
+    from stalefl.contracts import Model
 
 
-class TokenEmbedding(nn.Module):
-    """Token numbers [N, L] -> vectors [N, L, D]; vectors [N, L, D] pass as they are.
-
-    The table [V, D] is drawn with deviation 1, so that its vectors are on the scale of normalised data. It is a buffer
-    that no client changes; ``trained``, it is a parameter. Vectors that are given directly leave it alone.
-    """
-
-    table: Tensor
-
-    def __init__(self, tokens: int, dim: int, trained: bool = False) -> None:
-        super().__init__()
-        table = torch.randn(tokens, dim)
-        table[PADDING] = 0
-        self.trained = trained
-        if trained:
-            self.table = nn.Parameter(table)
-        else:
-            self.register_buffer("table", table)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        if inputs.dim() == 2:
-            return functional.embedding(inputs.long(), self.table, padding_idx=PADDING)
-        # A parameter that took no part must have a gradient all the same: 0.
-        return inputs + 0 * self.table.sum() if self.trained else inputs
-
-
-def table_name(module: nn.Module) -> str:
-    """The name of the embedding's table among the parameters and buffers; empty for a model that takes no tokens."""
-    layers = ((name, layer) for name, layer in module.named_modules() if isinstance(layer, TokenEmbedding))
-    return next((f"{name}.table".lstrip(".") for name, _ in layers), "")
-
-
-def token_table(model: FlatModel, weights: Tensor, buffers: Mapping[str, Tensor]) -> Tensor | None:
+def token_table(model: Model, weights: Tensor, buffers: Mapping[str, Tensor]) -> Tensor | None:
     """The table [V, D] of a model with ``weights`` [P]; None for a model that takes no tokens."""
     name = table_name(model.module)
     return {**model.layout.to_named(weights), **buffers}[name] if name else None
@@ -100,3 +64,16 @@ class _Vectors:
 
     def __call__(self, raw: Tensor) -> Tensor:
         return as_vectors(self.to_tokens(raw), self.table)
+
+
+def nearest_tokens(embedded: Tensor, table: Tensor) -> Tensor:
+    """The row of ``table`` [V, D] nearest to each vector of ``embedded`` [..., D], by L2 distance; int64 [...]."""
+    # |e - t|^2 up to |e|^2, which is the same for all rows.
+    scores = table.square().sum(dim=1) - 2 * embedded @ table.T
+    return scores.argmin(dim=-1)
+
+
+def texts(embedded: Tensor, table: Tensor, tokens: Sequence[str]) -> list[str]:
+    """What vectors [n, L, D] say in the words ``tokens`` [V], padding left out."""
+    rows = nearest_tokens(embedded, table.to(embedded)).tolist()
+    return [" ".join(tokens[token] for token in row if token != PADDING) for row in rows]

@@ -14,7 +14,7 @@ from torch.nn import functional
 from stalefl.contracts import InputError, Split
 
 if TYPE_CHECKING:
-    from stalefl.training.model import FlatModel
+    from stalefl.contracts import Model
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Evaluation:
 
 
 def evaluate(
-    model: FlatModel, weights: Tensor, buffers: Mapping[str, Tensor], split: Split, batch_size: int = 1000
+    model: Model, weights: Tensor, buffers: Mapping[str, Tensor], split: Split, batch_size: int = 1000
 ) -> Evaluation:
     """Evaluate ``weights`` [P] on all samples of ``split``. Raises InputError if there are none."""
     if len(split) == 0:
@@ -94,7 +94,7 @@ def _per_class_loss(logits: Tensor, targets: Tensor, samples: Sequence[int]) -> 
 
 
 def _logits(
-    model: FlatModel, weights: Tensor, buffers: Mapping[str, Tensor], split: Split, start: int, batch_size: int
+    model: Model, weights: Tensor, buffers: Mapping[str, Tensor], split: Split, start: int, batch_size: int
 ) -> Tensor:
     """Logits [n, K], on the CPU, of the batch that begins at ``start``."""
     inputs, _ = split.take(torch.arange(start, min(start + batch_size, len(split))))

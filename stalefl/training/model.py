@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from stalefl.contracts import InputError, InputSpec, ModelPlugin
-from stalefl.training.embedding import table_name
 from stalefl.training.layout import ParameterLayout
+from stalefl.training.token_layer import table_name
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The clients' optimisers as pure steps over an explicit state, with torch.optim's numbers.
 
 Not torch.optim itself: its steps work in place, outside the graph, and it is slow to import. A further optimiser is a
-class here, a name in ``LocalTraining`` with what makes it there, and the name in ``training.optimizer`` of the schema.
+class here, a case of ``make_optimizer``, and its name in ``LocalTraining`` and in ``training.optimizer`` of the schema.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+
+from stalefl.contracts import LocalTraining
 
 
 class OptimizerState(NamedTuple):
@@ -31,12 +33,6 @@ class Optimizer(Protocol):
         self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], state: OptimizerState
     ) -> tuple[list[Tensor], OptimizerState]:
         """The parameters after one step, in the graph of parameters, gradients and state if gradients are recorded."""
-
-    def path_length(self, steps: int) -> float:
-        """How far so many steps go against a constant gradient, per unit of it; see LocalTraining.path_length."""
-
-    def reach(self, steps: int) -> float:
-        """The same from rest, momentum still building up."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +62,6 @@ class Sgd:
             return gradients
         return [v.mul(self.momentum).add(g) for v, g in zip(state.first, gradients, strict=True)]
 
-    def path_length(self, steps: int) -> float:
-        return self.lr * steps / (1 - self.momentum)
-
-    def reach(self, steps: int) -> float:
-        ahead = int(self.nesterov)
-        velocities = (1 - self.momentum ** (step + ahead) for step in range(1, steps + 1))
-        return self.lr * sum(velocities) / (1 - self.momentum)
-
 
 @dataclass(frozen=True)
 class Adam:
@@ -100,10 +88,13 @@ class Adam:
         ]
         return moved, OptimizerState(steps, first, second)
 
-    def path_length(self, steps: int) -> float:
-        return self.lr * steps
 
-    reach = path_length
+def make_optimizer(training: LocalTraining) -> Optimizer:
+    match training.optimizer:
+        case "sgd":
+            return Sgd(training.lr, training.momentum, training.weight_decay, training.nesterov)
+        case "adam":
+            return Adam(training.lr, training.weight_decay)
 
 
 def _decayed(gradients: Sequence[Tensor], parameters: Sequence[Tensor], weight_decay: float) -> Sequence[Tensor]:
@@ -119,3 +110,24 @@ def _root(second: Tensor) -> Tensor:
     """
     zero = second == 0
     return second.masked_fill(zero, 1.0).sqrt().masked_fill(zero, 0.0)
+
+
+class Moments(NamedTuple):
+    """Adam's state (Kingma and Ba, ICLR 2015, with its default constants) for one tensor.
+
+    Not torch.optim.Adam: making its first optimiser imports torch's compiler, seconds that would count as server time.
+    """
+
+    first: Tensor
+    second: Tensor
+
+    @classmethod
+    def zero(cls, of: Tensor) -> Moments:
+        return cls(torch.zeros_like(of), torch.zeros_like(of))
+
+    def step(self, gradient: Tensor, iteration: int) -> tuple[Tensor, Moments]:
+        """The step to subtract, in units of the learning rate, and the moments after it. Iterations count from 1."""
+        first = 0.9 * self.first + 0.1 * gradient
+        second = 0.999 * self.second + 0.001 * gradient.square()
+        root = (second / (1 - 0.999**iteration)).sqrt()
+        return first / (1 - 0.9**iteration) / (root + 1e-8), Moments(first, second)

@@ -14,12 +14,12 @@ from torch.nn.functional import one_hot
 from stalefl.audit.attempts import Attempt, Recovered
 from stalefl.audit.audit import Audit, load_dataset, open_audit
 from stalefl.audit.cases import Truth
-from stalefl.audit.on_the_spot import made_of_samples
 from stalefl.config.loading import load_experiment
 from stalefl.config.schema import Experiment
 from stalefl.contracts import DataContext
-from stalefl.report.inspection_folders import AuditFolder
+from stalefl.records.inspection_folders import AuditFolder
 from stalefl.storage import save_tree
+from stalefl.updates.on_the_spot import made_of_samples
 
 CONTEXT = DataContext(Path("no-data-needed"))
 QUICK = {"iterations": 7}

@@ -8,7 +8,7 @@ import torch
 
 from stalefl.audit.attempts import Attempt, Recovered, best, is_done, load_best, make_attempt
 from stalefl.audit.audit import Audit, attack, reopen_audit
-from stalefl.processes import new_stop
+from stalefl.machine.processes import new_stop
 from stalefl.storage import load_tree, save_tree
 from tests.audit.problem import CONTEXT, folder, opened, recovered, write
 

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from stalefl.audit.audit import load_dataset
 from stalefl.audit.cases import Bench, Case, truth_of
-from stalefl.audit.on_the_spot import made_of_samples
-from stalefl.observed import Observed
-from stalefl.privacy.defences import Defence
+from stalefl.audit.defences import Defence
 from stalefl.seeds import named_generator
 from stalefl.storage import load_tree, save_tree
+from stalefl.updates.observed import Observed
+from stalefl.updates.on_the_spot import made_of_samples
 from tests.audit.problem import CONTEXT, experiment
 
 EXPERIMENT = experiment()

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from stalefl.audit.accounting import epsilon
 from stalefl.audit.audit import Audit, attack
 from stalefl.audit.document import document
 from stalefl.audit.outcome import Networks, measure
-from stalefl.privacy.accounting import epsilon
-from stalefl.processes import new_stop
+from stalefl.machine.processes import new_stop
 from tests.audit.problem import opened, write_all
 
 ENOUGH = {"idlg": {"iterations": 700}}

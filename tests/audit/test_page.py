@@ -11,7 +11,7 @@ from stalefl.audit.audit import Audit, attack
 from stalefl.audit.document import document
 from stalefl.audit.outcome import Networks, measure
 from stalefl.audit.page import draw_pictures, write_audit_page
-from stalefl.processes import new_stop
+from stalefl.machine.processes import new_stop
 from tests.audit.problem import opened, recovered, truth, write, write_all
 
 

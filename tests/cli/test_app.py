@@ -18,8 +18,9 @@ from typer.main import get_command
 import stalefl
 from stalefl.cli import app as frame
 from stalefl.cli import main
-from stalefl.cli.common import console, data_context, named_key, print_json, set_up_logging
+from stalefl.cli.common import console, named_key, print_json, set_up_logging
 from stalefl.contracts import PROGRESS, InputError
+from stalefl.data.place import data_context
 
 COMMANDS = ["partition", "simulate", "evaluate", "invert", "plugins"]
 HEAVY = {"torch", "numpy", "matplotlib", "datasets", "sklearn", "torchvision", "rich"}

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 from stalefl.cli.evaluate import evaluate_command
 from stalefl.config.loading import load_experiment
 from stalefl.contracts import DataContext, InputError
-from stalefl.experiment import build_run, execute
-from stalefl.report.folders import ComparisonFolder, RunFolder
+from stalefl.records.folders import ComparisonFolder, RunFolder
+from stalefl.run.execute import execute
+from stalefl.run.setup import build_run
 from stalefl.storage import load_weights, save_weights
 
 SETTINGS = ["method.name=unweighted", "staleness.rounds=1", "run.rounds=3", "training.local_epochs=1"]

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from stalefl.cli.interruption import stop_on_interrupt
-from stalefl.processes import new_stop
+from stalefl.machine.processes import new_stop
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -16,12 +16,13 @@ from typer.testing import CliRunner
 from stalefl.cli import main
 from stalefl.cli.invert import invert_command
 from stalefl.contracts import DataContext, InputError
-from stalefl.experiment import build_run, execute
 from stalefl.inversion import recovery
-from stalefl.observed import from_run, open_run
-from stalefl.report.folders import ComparisonFolder, RunFolder
-from stalefl.report.inspection_folders import InversionFolder
+from stalefl.records.folders import ComparisonFolder, RunFolder
+from stalefl.records.inspection_folders import InversionFolder
+from stalefl.run.execute import execute
+from stalefl.run.setup import build_run
 from stalefl.storage import load_weights, save_weights
+from stalefl.updates.observed import from_run, open_run
 from tests.fixtures import digits_experiment
 
 app = typer.Typer(rich_markup_mode=None)

@@ -13,11 +13,12 @@ import torch
 from stalefl.audit import audit as audits
 from stalefl.cli import main
 from stalefl.contracts import DataContext
-from stalefl.experiment import build_run, execute
-from stalefl.observed import from_run, open_run
-from stalefl.report.folders import RunFolder
-from stalefl.report.inspection_folders import AuditFolder
+from stalefl.records.folders import RunFolder
+from stalefl.records.inspection_folders import AuditFolder
+from stalefl.run.execute import execute
+from stalefl.run.setup import build_run
 from stalefl.storage import save_weights
+from stalefl.updates.observed import from_run, open_run
 from tests.fixtures import digits_experiment
 
 NET = ["--set", "model.options.hidden=[12]"]

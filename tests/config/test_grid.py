@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from stalefl.config.grid import Cell, cell_label, load_grid, short_names
+from stalefl.config.grid import Cell, load_grid
+from stalefl.config.naming import cell_label, short_names
 from stalefl.contracts import InputError
 
 

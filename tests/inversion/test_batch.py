@@ -3,12 +3,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from stalefl.contracts import LocalTraining
 from stalefl.inversion.batch import fit_batch
+from stalefl.inversion.d_rec import random_data
 from stalefl.inversion.fit import FitSettings, Target, fit_data
 from stalefl.inversion.program import Program
-from stalefl.inversion.recovered import random_data
 from stalefl.seeds import named_generator
-from stalefl.training.local_update import LocalTraining, local_update
+from stalefl.training.local_update import local_update
 from tests.fixtures import SPEC, Parts, batch_norm_model, samples, tiny_mlp
 
 PROGRAMS = {

@@ -6,12 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from stalefl.inversion.fit import Fit, FitSettings, Moments, Target, fit_data
+from stalefl.inversion.d_rec import LabelKind, RecoveredData, random_data
+from stalefl.inversion.fit import Fit, FitSettings, Target, fit_data
 from stalefl.inversion.objective import Objective
 from stalefl.inversion.program import Program
-from stalefl.inversion.recovered import LabelKind, RecoveredData, random_data
 from stalefl.seeds import named_generator
 from stalefl.training.local_update import local_update
+from stalefl.training.optimizers import Moments
 from tests.fixtures import SPEC, TRAINING, samples, tiny_mlp
 
 MODEL, WEIGHTS, BUFFERS = tiny_mlp()

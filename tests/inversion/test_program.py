@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from stalefl.contracts import LocalTraining
+from stalefl.inversion.d_rec import RecoveredData
 from stalefl.inversion.program import Program
-from stalefl.inversion.recovered import RecoveredData
-from stalefl.training.local_update import LocalTraining, local_update
+from stalefl.training.local_update import local_update
 from tests.fixtures import TRAINING, model_of, samples, tiny_mlp
 
 MODEL, WEIGHTS, BUFFERS = tiny_mlp()

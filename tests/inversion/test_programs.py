@@ -7,11 +7,12 @@ import torch
 from torch import nn
 from torch.nn.functional import one_hot
 
+from stalefl.contracts import LocalTraining
+from stalefl.inversion.d_rec import random_data
 from stalefl.inversion.fit import FitSettings, Target, fit_data
 from stalefl.inversion.program import Program
-from stalefl.inversion.recovered import random_data
 from stalefl.seeds import named_generator
-from stalefl.training.local_update import LocalTraining, local_update
+from stalefl.training.local_update import local_update
 from tests.fixtures import SPEC, Parts, batch_norm_model, model_of, samples, tiny_mlp
 
 NESTEROV = LocalTraining(local_epochs=3, lr=0.1, momentum=0.8, weight_decay=0.01, nesterov=True)

@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from stalefl.config.explain import validate
-from stalefl.contracts import ClientUpdate
+from stalefl.contracts import ClientUpdate, LocalTraining
 from stalefl.inversion.fit import FitSettings
 from stalefl.inversion.recovery import PUBLISHED, Recovery, RecoveryOptions, published_loss, recover
 from stalefl.storage import load_tree, save_tree
-from stalefl.training.local_update import LocalTraining, local_update
+from stalefl.training.local_update import local_update
 from tests.fixtures import TRAINING, samples, tiny_mlp, update, view
 
 MODEL, BASE, BUFFERS = tiny_mlp()

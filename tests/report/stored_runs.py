@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from stalefl.config.loading import experiment_to_toml, load_experiment
-from stalefl.report.folders import RunFolder
-from stalefl.report.records import round_record, run_result
+from stalefl.records.documents import round_record, run_result
+from stalefl.records.folders import RunFolder
 from stalefl.training.evaluation import Evaluation
 
 AFFECTED = 5

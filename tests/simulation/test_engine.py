@@ -14,9 +14,9 @@ from stalefl.builtins.compensators.w_pred import WPred, WPredOptions
 from stalefl.contracts import ClientUpdate, Compensated, Compensator, Options, ServerView, State
 from stalefl.registry import load_registry
 from stalefl.seeds import named_generator
+from stalefl.simulation.arrivals import Job, plan_jobs
 from stalefl.simulation.engine import LateUpdate, RoundFacts, Simulation, SimulationState, rounds, run_round, start
 from stalefl.simulation.oracle import disparity
-from stalefl.simulation.staleness import Job, plan_jobs
 from stalefl.storage import load_tree, save_tree
 from stalefl.training.local_update import local_update
 from tests.fixtures import (

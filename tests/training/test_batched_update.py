@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from stalefl.contracts import LocalTraining
 from stalefl.training.batched_update import functional_update
-from stalefl.training.local_update import LocalTraining, local_update
+from stalefl.training.local_update import local_update
 from tests.fixtures import Parts, batch_norm_model, samples, tiny_mlp
 
 PROGRAMS = {

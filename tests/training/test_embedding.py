@@ -4,17 +4,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stalefl.contracts import Dataset, InputError, InputSpec, ModelPlugin, Options, Split
+from stalefl.contracts import Dataset, InputError, InputSpec, LocalTraining, ModelPlugin, Options, Split
 from stalefl.seeds import named_generator
 from stalefl.testing import check_model
-from stalefl.training.embedding import TokenEmbedding, as_vectors, optimised_spec, token_table, with_vectors
-from stalefl.training.local_update import LocalTraining, local_update
+from stalefl.training.embedding import as_vectors, optimised_spec, token_table, with_vectors
+from stalefl.training.local_update import local_update
 from stalefl.training.model import build_flat_model
+from stalefl.training.token_layer import TokenEmbedding
 from tests.fixtures import SPEC, Sequential, tiny_mlp
 
 TEXTS = InputSpec((3,), 2, ((0.0,) * 3, (4.0,) * 3), "tokens", tokens=("<pad>", "<unk>", "who", "how", "why"))
 TOKENS = torch.tensor([[2.0, 3.0, 0.0], [4.0, 4.0, 1.0]])
 TABLE = torch.tensor([[0.0, 0.0], [1.0, -2.0], [3.0, 0.5], [0.0, 1.0], [2.0, 2.0]])
+TRAINING = LocalTraining(local_epochs=5, lr=0.01)
 
 
 class MeanOfWords(ModelPlugin):
@@ -58,7 +60,7 @@ def test_tokens_and_their_vectors_give_the_same_logits(trained: bool) -> None:
 
 def test_the_vector_of_padding_is_0_and_training_leaves_it() -> None:
     model, weights, buffers = built(trained=True)
-    trained = weights + local_update(model, weights, buffers, TOKENS, torch.tensor([0, 1]), LocalTraining()).delta
+    trained = weights + local_update(model, weights, buffers, TOKENS, torch.tensor([0, 1]), TRAINING).delta
     before, after = token_table(model, weights, buffers), token_table(model, trained, buffers)
     assert before is not None
     assert after is not None
@@ -69,7 +71,7 @@ def test_the_vector_of_padding_is_0_and_training_leaves_it() -> None:
 def test_vectors_leave_a_trained_table_alone() -> None:
     model, weights, buffers = built(trained=True)
     vectors = as_vectors(TOKENS, token_table(model, weights, buffers))
-    delta = local_update(model, weights, buffers, vectors, torch.tensor([0, 1]), LocalTraining()).delta
+    delta = local_update(model, weights, buffers, vectors, torch.tensor([0, 1]), TRAINING).delta
     assert not model.layout.to_named(delta)["embedding.table"].any()
     assert model.layout.to_named(delta)["output.weight"].any()
 

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
+from stalefl.contracts import LocalTraining
 from stalefl.seeds import named_generator
-from stalefl.training.local_update import LocalTraining, local_update
+from stalefl.training.local_update import batch_plan, local_update
 from tests.fixtures import Parts, batch_norm_model, dropout_model, model_of, samples, tiny_mlp
 
 PROGRAMS = [
@@ -52,7 +53,7 @@ def trained_by_torch(parts: Parts, inputs: Tensor, targets: Tensor, training: Lo
     module.load_state_dict({**model.layout.to_named(weights), **buffers})
     module.train()
     optimiser = torch_optimiser(module, training)
-    for batch in training.plan(len(inputs), generator()):
+    for batch in batch_plan(training, len(inputs), generator()):
         x, y = (inputs, targets) if batch is None else (inputs[batch], targets[batch])
         optimiser.zero_grad()
         moved = model.layout.join(list(module.parameters())) - weights
@@ -79,7 +80,7 @@ def torch_optimiser(module: nn.Module, training: LocalTraining) -> torch.optim.O
     [(0.0, False, 3.0), (0.5, False, 4.25), (0.5, True, 5.125)],
 )
 def test_reach(momentum: float, nesterov: bool, reach: float) -> None:
-    training = LocalTraining(lr=0.1, momentum=momentum, nesterov=nesterov)
+    training = LocalTraining(local_epochs=5, lr=0.1, momentum=momentum, nesterov=nesterov)
     assert training.reach(3) == pytest.approx(0.1 * reach)
 
 
@@ -147,7 +148,10 @@ def test_the_proximal_term_draws_back_to_the_start_from_the_second_step_on() -> 
         )
     )
     assert torch.equal(
-        local_update(model, weights, {}, inputs, targets, LocalTraining(1, lr=0.1, proximal_mu=10.0)).delta, first
+        local_update(
+            model, weights, {}, inputs, targets, LocalTraining(local_epochs=1, lr=0.1, proximal_mu=10.0)
+        ).delta,
+        first,
     )
     assert torch.allclose(drawn, plain - first, atol=1e-6)
 
@@ -265,8 +269,8 @@ def test_units_that_never_fire_stay_as_they_are_and_leave_the_gradient_finite(tr
 
 
 def test_every_epoch_of_the_plan_visits_all_samples_once() -> None:
-    training = LocalTraining(local_epochs=2, batch_size=4)
-    plan = [batch.tolist() for batch in training.plan(10, generator()) if batch is not None]
+    training = LocalTraining(local_epochs=2, batch_size=4, lr=0.01)
+    plan = [batch.tolist() for batch in batch_plan(training, 10, generator()) if batch is not None]
     assert [len(batch) for batch in plan] == [4, 4, 2, 4, 4, 2]
     epochs = [list(chain(*plan[:3])), list(chain(*plan[3:]))]
     assert [sorted(epoch) for epoch in epochs] == [list(range(10))] * 2
@@ -277,8 +281,8 @@ def test_every_epoch_of_the_plan_visits_all_samples_once() -> None:
     ("batch_size", "samples", "steps"), [(0, 10, 3), (4, 10, 9), (5, 10, 6), (10, 10, 3), (64, 10, 3), (1, 2, 6)]
 )
 def test_steps_are_as_many_as_the_plan_has_batches(batch_size: int, samples: int, steps: int) -> None:
-    training = LocalTraining(local_epochs=3, batch_size=batch_size)
-    assert training.steps(samples) == steps == len(training.plan(samples, generator()))
+    training = LocalTraining(local_epochs=3, batch_size=batch_size, lr=0.01)
+    assert training.steps(samples) == steps == len(batch_plan(training, samples, generator()))
 
 
 def test_a_given_plan_replaces_the_drawn_one() -> None:

@@ -12,8 +12,9 @@ from federations import run
 
 from stalefl.config.loading import load_experiment
 from stalefl.contracts import DataContext
-from stalefl.experiment import build_run, execute
-from stalefl.report.folders import RunFolder
+from stalefl.records.folders import RunFolder
+from stalefl.run.execute import execute
+from stalefl.run.setup import build_run
 
 SECONDS = ("server_seconds", "client_seconds")
 

@@ -15,7 +15,7 @@ def loaded_by(module: str) -> set[str]:
 def test_the_round_loop_reaches_neither_data_nor_the_simulator() -> None:
     loaded = loaded_by("stalefl_flower.rounds")
     assert "stalefl.server.coordinator" in loaded
-    assert not {m for m in loaded if m.startswith(("stalefl.data", "stalefl.simulation", "stalefl.experiment"))}
+    assert not {m for m in loaded if m.startswith(("stalefl.data", "stalefl.simulation", "stalefl.run.setup"))}
 
 
 def test_a_node_says_who_it_is_without_loading_torch() -> None:

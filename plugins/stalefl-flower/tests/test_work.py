@@ -12,11 +12,10 @@ from stalefl_flower.protocol import ARRAYS, CONFIG, METRICS, SAMPLES, Unusable
 from stalefl_flower.work import Reply, Work, read_reply, read_work, train_message, update_reply
 from torch import nn
 
-from stalefl.contracts import Compensator, InputSpec, ModelPlugin, Options
+from stalefl.contracts import Compensator, InputSpec, LocalTraining, ModelPlugin, Options
 from stalefl.seeds import named_generator
 from stalefl.server.coordinator import Coordinator
 from stalefl.server.history import Sent
-from stalefl.training.local_update import LocalTraining
 from stalefl.training.model import build_flat_model
 
 SPEC = InputSpec((3,), 2, ((0.0,), (1.0,)))

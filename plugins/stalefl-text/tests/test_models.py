@@ -7,15 +7,15 @@ from stalefl_text.models.inputs import EXAMPLE
 from stalefl_text.models.textcnn import TextCnn, TextCnnOptions
 from stalefl_text.models.transformer import TextTransformer, TextTransformerOptions
 
-from stalefl.contracts import InputError, InputSpec, ModelPlugin
+from stalefl.contracts import InputError, InputSpec, LocalTraining, ModelPlugin
 from stalefl.inversion.batch import fit_batch
+from stalefl.inversion.d_rec import random_data
 from stalefl.inversion.fit import FitSettings, Target, fit_data
 from stalefl.inversion.program import Program
-from stalefl.inversion.recovered import random_data
 from stalefl.seeds import named_generator
 from stalefl.testing import MODEL_CHECKS
 from stalefl.training.embedding import optimised_spec, token_table
-from stalefl.training.local_update import LocalTraining, local_update
+from stalefl.training.local_update import local_update
 from stalefl.training.model import build_flat_model
 
 MODELS = (TextCnn, BiLstm, TextTransformer)

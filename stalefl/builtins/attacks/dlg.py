@@ -4,7 +4,7 @@ Paper: Zhu, Liu, Han, "Deep Leakage from Gradients", NeurIPS 2019: L2 distance o
 the softmax of free logits.
 Deviations, all to find more, and options: inputs start near the data's mean and stay within the value range (paper:
 Gaussian noise, no bounds); a total variation guides the search and fades over seven stages
-(privacy/gradient_matching.py; the paper has none); the distance is divided by the gradient's own square; only entries
+(leakage/gradient_matching.py; the paper has none); the distance is divided by the gradient's own square; only entries
 that were sent are compared; float64; the search stops at the distance that rounding the update to float32 leaves.
 ``tv = 0``, ``box = false``, ``start_noise = 1`` is the paper's own.
 """
@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from stalefl.contracts import Attack, Exposure, Leak
-from stalefl.privacy.gradient import unlike_gradient
-from stalefl.privacy.gradient_matching import MatchingOptions, match_gradient
+from stalefl.leakage.gradient import unlike_gradient
+from stalefl.leakage.gradient_matching import MatchingOptions, match_gradient
 
 
 class Dlg(Attack):

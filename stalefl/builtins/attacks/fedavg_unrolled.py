@@ -5,7 +5,7 @@ Staleness", AAAI 2025, Eq. (6): their gradient inversion, here as the attack tha
 be attacked by differentiating through its steps is shown by Geiping et al., NeurIPS 2020, section 6.
 Deviations: relative squared L2 distance of updates, soft labels, full-batch steps as many as the client makes, as in
 the method ``inversion``; as many samples are recovered as the client reports, up to a cap; only the entries that were
-sent are explained. The search is L-BFGS under a fading total variation (privacy/gradient_matching.py), first with the
+sent are explained. The search is L-BFGS under a fading total variation (leakage/gradient_matching.py), first with the
 update taken for one gradient, from there with the steps replayed: long steps, after which the client's loss is small,
 leave little slope far from its data. ``search = "adam"`` is that of ``inversion`` itself. A client's few steps of Adam
 leave hardly any slope either: ``inverting-gradients``, which compares signs, is then the better attack.
@@ -23,11 +23,11 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from stalefl.contracts import Attack, Exposure, Leak
+from stalefl.inversion.d_rec import random_data
 from stalefl.inversion.fit import FitSettings, Target, fit_data
 from stalefl.inversion.program import Program
-from stalefl.inversion.recovered import random_data
-from stalefl.privacy.gradient import SentGradient, float_type, or_one, rounding_floor, unlike_gradient
-from stalefl.privacy.gradient_matching import MatchingOptions, match
+from stalefl.leakage.gradient import SentGradient, float_type, or_one, rounding_floor, unlike_gradient
+from stalefl.leakage.gradient_matching import MatchingOptions, match
 
 CERTAINTY = 0.99
 """Of the labels from which steps are replayed first."""

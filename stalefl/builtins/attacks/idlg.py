@@ -2,9 +2,9 @@
 
 Paper: Zhao, Mopuri, Bilen, "iDLG: Improved Deep Leakage from Gradients", arXiv 2020: with one sample the row of the
 true class is the one whose sign differs from the others'.
-Deviations: the sign is that of the bias, or without one that of the row's product with the others (privacy/labels.py),
-so features may have any sign; where no last linear layer is found the label is searched for, as dlg does; the search is
-that of dlg with its deviations.
+Deviations: the sign is that of the bias, or without one that of the row's product with the others
+(leakage/last_layer.py), so features may have any sign; where no last linear layer is found the label is searched for,
+as dlg does; the search is that of dlg with its deviations.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from stalefl.contracts import Attack, Exposure, Leak
-from stalefl.privacy.gradient import unlike_gradient
-from stalefl.privacy.gradient_matching import MatchingOptions, match_gradient
-from stalefl.privacy.label_shares import known_labels
+from stalefl.leakage.gradient import unlike_gradient
+from stalefl.leakage.gradient_matching import MatchingOptions, match_gradient
+from stalefl.leakage.label_shares import known_labels
 
 
 class Idlg(Attack):

@@ -20,9 +20,9 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from stalefl.contracts import Attack, Exposure, Leak, Options
-from stalefl.inversion.fit import Moments
-from stalefl.privacy.gradient import Entries, SentGradient, UnitRange, has_neighbours, start_inputs, total_variation
-from stalefl.privacy.label_shares import known_labels
+from stalefl.leakage.gradient import Entries, SentGradient, UnitRange, has_neighbours, start_inputs, total_variation
+from stalefl.leakage.label_shares import known_labels
+from stalefl.training.optimizers import Moments
 
 EVERY = 50
 """Iterations between two looks at whether the search is at its end, each of which waits for the device."""

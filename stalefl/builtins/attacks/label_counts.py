@@ -18,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from stalefl.contracts import Attack, Exposure, Leak
-from stalefl.privacy.label_shares import label_counts
-from stalefl.privacy.labels import no_label_gradient, one_hot_labels
+from stalefl.leakage.label_shares import label_counts
+from stalefl.leakage.last_layer import no_label_gradient, one_hot_labels
 
 
 class LabelCounts(Attack):

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from stalefl.contracts import Attack, Exposure, Leak
-from stalefl.privacy.gradient import SentGradient, UnitRange, unlike_gradient
-from stalefl.privacy.lbfgs import minimise
+from stalefl.leakage.gradient import SentGradient, UnitRange, unlike_gradient
+from stalefl.leakage.lbfgs import minimise
 
 AGREE, ALIKE = 0.001, 0.03
 """Root mean square differences, as shares of the value range, below which two quotients confirm each other, and below

@@ -20,7 +20,7 @@ from pydantic import Field
 from torch import Tensor
 
 from stalefl.contracts import Attack, Exposure, Leak, Options
-from stalefl.privacy.labels import LayerGradient, no_label_gradient, noise_embeddings, one_hot_labels, row_sums
+from stalefl.leakage.last_layer import LayerGradient, no_label_gradient, noise_embeddings, one_hot_labels, row_sums
 
 
 class LlgOptions(Options):

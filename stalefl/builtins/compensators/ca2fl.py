@@ -21,7 +21,7 @@ from pydantic import Field
 from torch import Tensor
 
 from stalefl.contracts import Compensator, Contribution, Options, ServerView, State
-from stalefl.server.latest import mean_over_clients
+from stalefl.server.last_updates import mean_over_clients
 
 
 class Ca2flOptions(Options):

@@ -19,7 +19,7 @@ from pydantic import Field
 from torch import Tensor
 
 from stalefl.contracts import Compensator, Contribution, Options, ServerView, State
-from stalefl.server.latest import fresh_and_cached, with_arrivals
+from stalefl.server.last_updates import fresh_and_cached, with_arrivals
 
 
 class FedVarpOptions(Options):

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from stalefl.contracts import Compensator, Contribution, ServerView, State
-from stalefl.server.latest import mean_over_clients, with_arrivals
+from stalefl.server.last_updates import mean_over_clients, with_arrivals
 
 
 class Mifa(Compensator):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from stalefl.contracts import Exposure, InputSpec, ModelPlugin, Options
-from stalefl.privacy.defences import Defence
+from stalefl.audit.defences import Defence
+from stalefl.contracts import Exposure, InputSpec, LocalTraining, ModelPlugin, Options
 from stalefl.seeds import named_generator
-from stalefl.training.local_update import LocalTraining, local_update
+from stalefl.training.local_update import local_update
 from stalefl.training.model import build_flat_model
 
 SPEC = InputSpec(shape=(1, 4, 4), classes=3, value_range=((-1.0,), (2.0,)))

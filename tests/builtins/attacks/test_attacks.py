@@ -12,8 +12,7 @@ from stalefl.builtins.attacks.fedavg_unrolled import FedavgUnrolled
 from stalefl.builtins.attacks.idlg import Idlg
 from stalefl.builtins.attacks.inverting_gradients import InvertingGradients
 from stalefl.builtins.attacks.linear_layer import LinearLayer
-from stalefl.contracts import Attack, Exposure, Leak
-from stalefl.training.local_update import LocalTraining
+from stalefl.contracts import Attack, Exposure, Leak, LocalTraining
 from tests.builtins.attacks.exposures import SPEC, exposure
 
 SHORT = {"iterations": 21}

@@ -9,9 +9,8 @@ from torch.nn.functional import one_hot
 
 from stalefl.builtins.attacks.dlg import Dlg
 from stalefl.builtins.attacks.fedavg_unrolled import FedavgUnrolled, SentUpdate, decided
-from stalefl.contracts import Exposure, Leak
+from stalefl.contracts import Exposure, Leak, LocalTraining
 from stalefl.inversion.program import Program
-from stalefl.training.local_update import LocalTraining
 from tests.builtins.attacks.exposures import Convolution, exposure, images, worst_error
 
 STEPS = LocalTraining(local_epochs=4, lr=0.3, momentum=0.5)

@@ -8,7 +8,7 @@ from torch import nn
 
 from stalefl.builtins.attacks.idlg import Idlg
 from stalefl.contracts import InputSpec, ModelPlugin
-from stalefl.privacy.label_shares import known_labels
+from stalefl.leakage.label_shares import known_labels
 from tests.builtins.attacks.exposures import Convolution, Smooth, exposure, images, worst_error
 
 

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stalefl.builtins.attacks.inverting_gradients import InvertingGradients, InvertingGradientsOptions
-from stalefl.contracts import Leak
-from stalefl.training.local_update import LocalTraining
+from stalefl.contracts import Leak, LocalTraining
 from tests.builtins.attacks.exposures import Convolution, exposure, images, worst_error
 
 

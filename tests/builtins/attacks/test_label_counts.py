@@ -5,7 +5,7 @@ from torch import nn
 
 from stalefl.registry import load_registry
 from tests.fixtures import model_of, samples, tiny_mlp
-from tests.privacy.exposures import exposed, same_inputs
+from tests.leakage.exposures import exposed, same_inputs
 
 ATTACK = load_registry().create("attack", "label-counts")
 

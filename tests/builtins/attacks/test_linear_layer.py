@@ -5,8 +5,7 @@ import torch
 from torch import nn
 
 from stalefl.builtins.attacks.linear_layer import LinearLayer, quotient, surest
-from stalefl.contracts import InputSpec, Leak, ModelPlugin
-from stalefl.training.local_update import LocalTraining
+from stalefl.contracts import InputSpec, Leak, LocalTraining, ModelPlugin
 from tests.builtins.attacks.exposures import Convolution, exposure, images, worst_error
 
 

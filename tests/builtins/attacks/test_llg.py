@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from stalefl.builtins.attacks.llg import noise_impact, shared_impact, subtracted_counts
-from stalefl.privacy.labels import LayerGradient
+from stalefl.leakage.last_layer import LayerGradient
 from stalefl.registry import load_registry
 from tests.fixtures import model_of, samples, tiny_mlp
-from tests.privacy.exposures import exposed, same_inputs
+from tests.leakage.exposures import exposed, same_inputs
 
 ZERO = torch.zeros(3)
 

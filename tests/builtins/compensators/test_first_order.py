@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from stalefl.builtins.compensators.first_order import FirstOrder, FirstOrderOptions
-from stalefl.contracts import Compensated
-from stalefl.training.local_update import LocalTraining
+from stalefl.contracts import Compensated, LocalTraining
 from tests.fixtures import update, view
 
 # 5 epochs in 2 batches of lr 0.1 and momentum 0.5: a path of 0.1 * 10 / 0.5 = 2 per unit of gradient.

@@ -14,7 +14,7 @@ from stalefl.inversion.awaited import job_key
 from stalefl.inversion.switching import ENOUGH_ARRIVALS, Switch
 from stalefl.registry import load_registry
 from stalefl.seeds import named_generator
-from stalefl.server.server import ServerRound, server_round
+from stalefl.server.round import ServerRound, server_round
 from stalefl.storage import load_tree, save_tree
 from stalefl.training.local_update import local_update
 from tests.fixtures import TRAINING, samples, tiny_mlp, update, view

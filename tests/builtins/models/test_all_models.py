@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from stalefl.builtins.plugin import stalefl_models
-from stalefl.contracts import InputSpec, ModelPlugin
-from stalefl.training.local_update import LocalTraining, local_update
+from stalefl.contracts import InputSpec, LocalTraining, ModelPlugin
+from stalefl.training.local_update import local_update
 from stalefl.training.model import build_flat_model
 
 SPEC = InputSpec((3, 16, 16), 4, ((0.0,) * 3, (1.0,) * 3))

@@ -6,9 +6,9 @@ from pydantic import ValidationError
 from torch import nn
 
 from stalefl.builtins.models.lenet import LeNet, LeNetOptions
-from stalefl.contracts import InputError, InputSpec
+from stalefl.contracts import InputError, InputSpec, LocalTraining
 from stalefl.training.dropout import dropout_draws_from
-from stalefl.training.local_update import LocalTraining, local_update
+from stalefl.training.local_update import local_update
 from stalefl.training.model import build_flat_model
 
 
@@ -71,6 +71,6 @@ def test_one_channel_images_are_trained_in_the_fast_memory_layout() -> None:
     plugin, outputs = LeNet(LeNetOptions()), []
     model, weights, buffers = build_flat_model(plugin, spec(1, 28, 28), torch.Generator().manual_seed(0))
     model.module.conv1.register_forward_hook(lambda module, inputs, output: outputs.append(output))
-    training = LocalTraining(local_epochs=1, batch_size=2)
+    training = LocalTraining(local_epochs=1, batch_size=2, lr=0.01)
     local_update(model, weights, buffers, torch.rand(4, 1, 28, 28), torch.arange(4), training, torch.Generator())
     assert [output.is_contiguous(memory_format=torch.channels_last) for output in outputs] == [True, True]

@@ -17,9 +17,9 @@ from stalefl.config.loading import experiment_to_toml
 from stalefl.config.schema import Experiment
 from stalefl.contracts import ClientUpdate, Contribution, InputError, Split
 from stalefl.data.trace import COLUMNS, TraceRow
-from stalefl.report import metrics
-from stalefl.report.folders import RunFolder
-from stalefl.report.records import environment, round_record, run_result
+from stalefl.records import metrics
+from stalefl.records.documents import environment, round_record, run_result
+from stalefl.records.folders import RunFolder
 from stalefl.server.coordinator import Coordinator
 from stalefl.storage import save_weights, write_whole
 from stalefl.training.evaluation import evaluate

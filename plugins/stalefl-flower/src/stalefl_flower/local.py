@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stalefl.config.loading import Layer, build_experiment
 from stalefl.config.schema import Experiment
-from stalefl.experiment import local_training
+from stalefl.run.parts import local_training
 from stalefl.seeds import named_generator
 from stalefl.training.local_update import local_update
 from stalefl_flower.setup import ClientSetup, set_up_client

@@ -20,7 +20,7 @@ from torch import Tensor
 from stalefl.config.explain import one_line
 from stalefl.contracts import ClientUpdate, InputError, ServerView, State
 from stalefl.server.coordinator import Coordinator
-from stalefl.server.server import ServerRound
+from stalefl.server.round import ServerRound
 from stalefl_flower.diary import Diary
 from stalefl_flower.options import FederationOptions
 from stalefl_flower.post import Job, Post

@@ -8,20 +8,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from stalefl.cli.common import data_context
 from stalefl.config.schema import Experiment
-from stalefl.contracts import Dataset, InputError, Split
+from stalefl.contracts import Dataset, InputError, Model, Split
 from stalefl.data.federated import FederatedData
 from stalefl.data.partition import draw_partition
 from stalefl.data.partition_file import load_partition
+from stalefl.data.place import data_context
 from stalefl.data.setup import train_labels
 from stalefl.data.subset import stratified_subset
-from stalefl.devices import resolve_device
-from stalefl.experiment import load_methods, local_training
+from stalefl.machine.devices import resolve_device
 from stalefl.registry import load_registry
+from stalefl.run.parts import load_methods, local_training
 from stalefl.seeds import named_generator, named_rng
 from stalefl.server.coordinator import Coordinator
-from stalefl.training.model import FlatModel, build_flat_model
+from stalefl.training.model import build_flat_model
 
 
 class ServerSetup(NamedTuple):
@@ -34,7 +34,7 @@ class ServerSetup(NamedTuple):
 
 
 class ClientSetup(NamedTuple):
-    model: FlatModel
+    model: Model
     data: tuple[Tensor, Tensor]
     """Inputs [N, *shape] and targets [N] of one client."""
 
@@ -79,7 +79,7 @@ def _dataset(experiment: Experiment) -> Dataset:
     return load_registry().create("dataset", data.dataset, data.options).load(data_context(None, download=False))
 
 
-def _model(experiment: Experiment, dataset: Dataset) -> tuple[FlatModel, Tensor, dict[str, Tensor]]:
+def _model(experiment: Experiment, dataset: Dataset) -> tuple[Model, Tensor, dict[str, Tensor]]:
     torch.set_num_threads(experiment.run.threads)
     plugin = load_registry().create("model", experiment.model.name, experiment.model.options)
     generator = named_generator(experiment.run.seed, "initial-weights")

@@ -12,10 +12,9 @@ from typing import NamedTuple
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from torch import Tensor
 
-from stalefl.contracts import InputError
+from stalefl.contracts import InputError, Model
 from stalefl.server.coordinator import Coordinator
 from stalefl.server.history import Sent
-from stalefl.training.model import FlatModel
 from stalefl_flower.protocol import (
     ARRAYS,
     BUFFERS,
@@ -64,7 +63,7 @@ def train_message(node: int, work: Work, sent: Sent, server: Coordinator, reply_
     return Message(content, node, TRAIN, group_id=str(work.round), ttl=reply_seconds)
 
 
-def read_reply(message: Message, sent: Sent, model: FlatModel) -> Reply:
+def read_reply(message: Message, sent: Sent, model: Model) -> Reply:
     """The update in a reply to a model ``sent``: ``delta``, or the weights after training in ``arrays``.
 
     Buffers are in a record of their own or among the arrays; where there are none, those sent stay. Raises
@@ -101,7 +100,7 @@ def _tensors(records: Mapping[str, ArrayRecord], name: str) -> dict[str, Tensor]
         raise Unusable(f"record '{name}' cannot be read: {error}") from error
 
 
-def _flat(named: Mapping[str, Tensor], record: str, model: FlatModel) -> Tensor:
+def _flat(named: Mapping[str, Tensor], record: str, model: Model) -> Tensor:
     try:
         return model.layout.from_named(named, f"record '{record}'").to(model.device)
     except InputError as error:
@@ -127,7 +126,7 @@ def read_work(message: Message) -> tuple[Work, dict[str, Tensor]]:
     return Work(client, round, experiment), _tensors(message.content.array_records, ARRAYS)
 
 
-def update_reply(work: Message, reply: Reply, model: FlatModel) -> Message:
+def update_reply(work: Message, reply: Reply, model: Model) -> Message:
     """A reply with an exact update, to be read back bit for bit."""
     content = RecordDict(
         {

@@ -12,8 +12,8 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor
 
 from stalefl.contracts import InputSpec, State
-from stalefl.inversion.recovered import labels_of
-from stalefl.report.inversion_plots import draw_recovered
+from stalefl.inversion.d_rec import labels_of
+from stalefl.report.plots.inversion import draw_recovered
 
 SAMPLES = 16
 RGBA = 4

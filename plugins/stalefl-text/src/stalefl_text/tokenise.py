@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from stalefl.contracts import Options
-from stalefl.training.embedding import PADDING
+from stalefl.training.token_layer import PADDING
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

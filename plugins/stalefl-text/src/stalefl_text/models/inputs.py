@@ -7,7 +7,7 @@ from typing import NamedTuple
 from pydantic import Field, PositiveInt
 
 from stalefl.contracts import InputError, InputSpec, Options
-from stalefl.training.embedding import TokenEmbedding
+from stalefl.training.token_layer import TokenEmbedding
 
 EXAMPLE = InputSpec(
     shape=(9,),

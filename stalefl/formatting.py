@@ -1,0 +1,73 @@
+"""Settings in words, as commands and pages tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MOST_NAMED_LABELS = 5
+
+
+def program_in_words(training: Mapping[str, Any]) -> str:
+    """A client's local program, from the fields of LocalTraining."""
+    batches = f"batches of {training['batch_size']}" if training["batch_size"] else "full batch"
+    sgd = training["optimizer"] == "sgd"
+    used = [*(["momentum"] if sgd else []), "weight_decay", "proximal_mu"]
+    rest = [f"{name.replace('_', ' ')} {training[name]:g}" for name in used if training[name]]
+    nesterov = ["nesterov"] if sgd and training["nesterov"] else []
+    optimizer = f"{training['optimizer']} with lr {training['lr']:g}"
+    return ", ".join(
+        [
+            f"{training['local_epochs']} {'epoch' if training['local_epochs'] == 1 else 'epochs'}",
+            batches,
+            optimizer,
+            *rest,
+            *nesterov,
+        ]
+    )
+
+
+def guarantee_in_words(guarantee: Mapping[str, float]) -> str:
+    """The differential privacy that a defence gives to one update."""
+    return (
+        f"one update is (epsilon {guarantee['epsilon']:.3g}, delta {guarantee['delta']:g})-differentially private "
+        f"against leaving the client out, (epsilon {guarantee['epsilon_replace']:.3g}) against other data of its own"
+    )
+
+
+def labels_in_words(shares: Sequence[float], class_names: Sequence[str]) -> str:
+    """The largest shares, as "5 93 %, 3 7 %"."""
+    largest = sorted(range(len(shares)), key=lambda label: -shares[label])[:MOST_NAMED_LABELS]
+    names = class_names or [str(label) for label in range(len(shares))]
+    return ", ".join(f"{names[label]} {shares[label]:.0%}" for label in largest if shares[label] >= 0.005)
+
+
+def duration(seconds: float) -> str:
+    """``75`` -> ``1 min 15 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+MISSING = "–"
+"""What tables show where there is no figure."""
+
+
+def class_words(classes: Sequence[int]) -> str:
+    """As "class 5" or "classes 3, 5"."""
+    return ("class " if len(classes) == 1 else "classes ") + ", ".join(map(str, classes))
+
+
+def seconds_text(seconds: float | None) -> str:
+    """Three significant digits."""
+    if seconds is None:
+        return MISSING
+    return f"{seconds:.3g}" if seconds < 1000 else f"{seconds:.0f}"
+
+
+def share_text(share: float | None) -> str:
+    if share is None:
+        return MISSING
+    return f"{share:.1%}".replace("%", " %") if share < 0.1 else f"{share:.0%}".replace("%", " %")

@@ -1,0 +1,235 @@
+"""A run carried out: its rounds in order, each recorded, with checkpoints to go on from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import torch
+
+from stalefl.config.loading import experiment_to_toml
+from stalefl.contracts import InputError, Observer, State, Watched
+from stalefl.data.drift import DriftingData
+from stalefl.data.partition import class_counts
+from stalefl.data.partition_file import save_partition
+from stalefl.data.setup import partition_meta, train_labels
+from stalefl.records.documents import accuracies, environment, round_record, run_result
+from stalefl.records.folders import RunFolder
+from stalefl.records.run_data import RunData, write_run_data
+from stalefl.run.observers import audience
+from stalefl.run.setup import Run
+from stalefl.simulation import engine
+from stalefl.simulation.oracle import Disparity
+from stalefl.storage import save_weights
+from stalefl.training.evaluation import Evaluation, evaluate, mixture
+
+OnRound = Callable[[dict[str, Any]], None]
+ShouldStop = Callable[[], bool]
+
+
+def execute(
+    run: Run,
+    folder: RunFolder,
+    *,
+    resume: bool = False,
+    on_round: OnRound = lambda record: None,
+    should_stop: ShouldStop = lambda: False,
+    observers: Sequence[Observer] = (),
+) -> dict[str, Any] | None:
+    """Run to the last round and write the records; None if stopped before, with a checkpoint to go on from.
+
+    The records of a resumed run are those of an uninterrupted one, bit for bit, but for the seconds.
+    """
+    experiment = run.experiment
+    torch.set_num_threads(experiment.run.threads)
+    start, seconds_before = (_restore(run, folder) if resume else None) or (run.start, 0.0)
+    if start.round > experiment.run.rounds:
+        raise InputError(
+            f"{folder.path} has done {start.round} rounds already; valid: run.rounds = {start.round} or more"
+        )
+    _check_awaited(run, start, folder)
+    folder.truncate_rounds(after_round=start.round)
+    # A finished run that goes on to more rounds is unfinished again.
+    for outdated in (folder.result, folder.weights):
+        outdated.unlink(missing_ok=True)
+    _write_settings(run, folder)
+    began = time.perf_counter() - seconds_before
+    watched = Watched(folder.path, experiment.model_dump(), run.simulation.input_spec, folder.read_rounds())
+    with audience(observers, watched) as told:
+
+        def tell(record: dict[str, Any], method_state: State) -> None:
+            on_round(record)
+            told.tell(record, method_state)
+
+        state = _run_rounds(run, folder, start, began, tell, should_stop)
+        if state is not None:
+            told.result = _finish(run, folder, state, began)
+    return told.result
+
+
+def _run_rounds(
+    run: Run,
+    folder: RunFolder,
+    start: engine.SimulationState,
+    began: float,
+    tell: Callable[[dict[str, Any], State], None],
+    should_stop: ShouldStop,
+) -> engine.SimulationState | None:
+    """The rounds after ``start``, each recorded and told of; None if stopped before the last one."""
+    settings, state = run.experiment.run, start
+    for state, facts in engine.rounds(run.simulation, start, settings.rounds):
+        record = _record(run, state, facts)
+        folder.append_round(record)
+        tell(record, state.method_state)
+        stopped = should_stop() and state.round < settings.rounds
+        if stopped or state.round % settings.checkpoint_every_rounds == 0:
+            _save(folder, state, time.perf_counter() - began)
+        if stopped:
+            return None
+    return state
+
+
+def _finish(run: Run, folder: RunFolder, state: engine.SimulationState, began: float) -> dict[str, Any]:
+    """Write checkpoint, weights and ``result.json``, which is returned."""
+    experiment = run.experiment
+    _save(folder, state, time.perf_counter() - began)
+    save_weights(folder.weights, {**run.simulation.model.layout.to_named(state.weights), **state.buffers})
+    result = run_result(
+        method=str(experiment.method.name),
+        dataset=experiment.data.dataset,
+        model=experiment.model.name,
+        seed=experiment.run.seed,
+        records=folder.read_rounds(),
+        target_accuracy=experiment.evaluation.target_accuracy,
+        first_late_round=run.first_late_round,
+        wall_seconds=time.perf_counter() - began,
+    )
+    folder.write_result(result)
+    return result
+
+
+def _restore(run: Run, folder: RunFolder) -> tuple[engine.SimulationState, float] | None:
+    """The last checkpoint and the seconds spent until then; None if the run was stopped before its first one."""
+    if not folder.checkpoint.exists():
+        return None
+    tree = folder.load_checkpoint()
+    state = engine.SimulationState.from_tree(_to_device(tree["simulation"], run.simulation.model.device))
+    return state, tree["seconds"]
+
+
+def _check_awaited(run: Run, state: engine.SimulationState, folder: RunFolder) -> None:
+    """Raises InputError unless the updates that ``state`` waits for are those that are planned to come."""
+    jobs = run.simulation.jobs
+    under_way = {job.key for job in jobs if job.dispatched_round <= state.round < job.arrived_round}
+    if under_way != set(state.history.sent):
+        cause = "its trace was changed" if run.experiment.staleness.trace else "it is another version's"
+        raise InputError(f"{folder.path} waits for other updates than are planned: {cause}; valid: a new run")
+
+
+def _save(folder: RunFolder, state: engine.SimulationState, seconds: float) -> None:
+    folder.save_checkpoint({"simulation": state.to_tree(), "seconds": seconds})
+
+
+def _to_device(tree: Any, device: torch.device) -> Any:
+    if isinstance(tree, torch.Tensor):
+        return tree.to(device)
+    if isinstance(tree, dict):
+        return {key: _to_device(value, device) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return type(tree)(_to_device(value, device) for value in tree)
+    return tree
+
+
+def _write_settings(run: Run, folder: RunFolder) -> None:
+    experiment = run.experiment
+    folder.write_config(experiment_to_toml(experiment))
+    if not folder.environment.exists():
+        folder.write_environment(environment(str(run.simulation.model.device), experiment.run.threads))
+    meta = partition_meta(run.data.dataset, experiment.partition, experiment.staleness, experiment.run.seed)
+    save_partition(folder.partition, run.data.partition, run.late_clients, meta)
+    spec, labels = run.data.dataset.spec, train_labels(run.data.dataset)
+    write_run_data(folder.data, RunData(class_counts(run.data.partition, labels, spec.classes), run.late_clients, spec))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The model after a round, on the test split; where data drift, on the mix that the clients then hold."""
+
+    evaluation: Evaluation
+    before: Evaluation | None = None
+    """On the first domain alone, where data drift."""
+    after: Evaluation | None = None
+    """On the second."""
+
+
+def measure(run: Run, state: engine.SimulationState) -> Measured:
+    on = partial(evaluate, run.simulation.model, state.weights, state.buffers)
+    before = on(run.data.test)
+    if not isinstance(run.data, DriftingData):
+        return Measured(before)
+    after = on(run.data.second_test)
+    return Measured(mixture(before, after, run.data.class_shares(state.round)), before, after)
+
+
+def _record(run: Run, state: engine.SimulationState, facts: engine.RoundFacts) -> dict[str, Any]:
+    settings = run.experiment.evaluation
+    due = facts.round % settings.every_rounds == 0 or facts.round == run.experiment.run.rounds
+    measured = measure(run, state) if due else None
+    return round_record(
+        round=facts.round,
+        participants=facts.participants,
+        staleness_rounds=facts.staleness_rounds,
+        rejected_updates=len(facts.rejected),
+        server_seconds=facts.server_seconds,
+        client_seconds=facts.client_seconds,
+        affected_classes=run.experiment.staleness.affected_classes,
+        evaluation=measured.evaluation if measured else None,
+        inversion_iterations=facts.inversion_iterations,
+        oracle=run.simulation.oracle,
+        late_updates=[_late_update(late, run.simulation.oracle) for late in facts.late_updates],
+        estimate_error=_errors(facts.estimate_error),
+        stale_error=_errors(facts.stale_error),
+        shadows={label: _shadow_record(shadow) for label, shadow in facts.shadows.items()},
+        drift=_drift_record(run, facts.round, measured),
+        rejections=[{"client": of, "cause": why} for of, why in zip(facts.rejected, facts.causes, strict=True)],
+    )
+
+
+def _drift_record(run: Run, round: int, measured: Measured | None) -> dict[str, Any] | None:
+    if not isinstance(run.data, DriftingData):
+        return None
+    affected = run.experiment.staleness.affected_classes
+    domains = {"before": measured.before, "after": measured.after} if measured else {"before": None, "after": None}
+    return {
+        "replaced_share": run.data.replaced_share(round),
+        **{domain: accuracies(evaluation, affected) for domain, evaluation in domains.items()},
+    }
+
+
+def _shadow_record(shadow: engine.Shadow) -> dict[str, Any]:
+    return {
+        "estimate_error": _errors(shadow.estimate_error),
+        "iterations": shadow.iterations,
+        "seconds": shadow.seconds,
+        "late_updates": [{"client": late.client, **late.facts} for late in shadow.late_updates if late.facts],
+    }
+
+
+def _late_update(late: engine.LateUpdate, oracle: bool) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "client": late.client,
+        "staleness_rounds": late.staleness_rounds,
+        "weight": late.weight,
+        "iterations": late.iterations,
+    }
+    if oracle:
+        record |= {"estimate_error": _errors(late.estimate_error), "stale_error": _errors(late.stale_error)}
+    # A plugin names its facts as it likes; none takes the place of ours.
+    return {**record, **late.facts, **record}
+
+
+def _errors(error: Disparity | None) -> dict[str, float] | None:
+    return asdict(error) if error else None

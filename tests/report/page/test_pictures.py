@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stalefl.contracts import InputSpec
+from stalefl.records.folders import RunFolder
+from stalefl.records.run_data import RunData, write_run_data
+from stalefl.records.run_groups import gather
+from stalefl.report.page.pictures import group_figures, inversion_figures, partition_figures
+from stalefl.storage import save_tree
+from tests.report.stored_runs import finished
+
+SPEC = InputSpec((1, 2, 2), 10, ((0.0,), (1.0,)))
+
+
+def with_data(folder: RunFolder, late: int = 1) -> None:
+    write_run_data(folder.data, RunData(np.eye(4, 10, dtype=np.int64), (late,), SPEC))
+
+
+def captions(place: Path) -> list[str]:
+    [group] = gather([place]).groups
+    return [figure.caption for figure in group_figures(group)]
+
+
+def test_delays_have_a_picture_only_where_they_differ(tmp_path: Path) -> None:
+    finished(tmp_path / "0", "weighted", 0, delay=3)
+    assert captions(tmp_path) == ["Accuracy on class 5 over rounds.", "Accuracy on all classes over rounds."]
+    finished(tmp_path / "1", "weighted", 1, delay=4)
+    first, _, delays = captions(tmp_path)
+    assert first.endswith("; lines: means of 2 seeds, bands: ± one standard deviation.")
+    assert delays.endswith("Of the first seed: 1 late update, by 3 rounds.")
+
+
+def test_errors_of_estimates_have_a_picture_where_an_oracle_measured_them(tmp_path: Path) -> None:
+    late = {"late_updates": [{"client": 3}], "oracle": True, "stale_error": {"l1": 0.8, "cosine": 0.2}}
+    measured = {**late, "estimate_error": {"l1": 0.3, "cosine": 0.1}}
+    finished(tmp_path / "unweighted", "unweighted", 0, changes={**late, "estimate_error": late["stale_error"]})
+    assert len(captions(tmp_path)) == 2
+    finished(tmp_path / "inversion", "inversion", 0, changes=measured)
+    assert captions(tmp_path)[-1].startswith("How far late updates, and the estimates made of them, are from")
+
+
+def test_a_run_that_kept_its_d_rec_shows_it(tmp_path: Path) -> None:
+    folder = finished(tmp_path / "run", "inversion", 0, iterations=5)
+    with_data(folder)
+    memory = {"inputs": torch.rand(8, 1, 2, 2), "label_logits": torch.rand(8, 10)}
+    recovered = dict.fromkeys((9, 2, 7, 4), memory)
+    save_tree(folder.checkpoint, {"simulation": {"method_state": {"recovered": recovered}}, "seconds": 1.0})
+    assert captions(tmp_path)[-1].startswith("D_rec of inversion, seed 0")
+    assert "(3 of 4 clients)" in captions(tmp_path)[-1]
+    folder.data.unlink()
+    assert len(captions(tmp_path)) == 2
+
+
+def test_what_a_plugin_keeps_under_that_name_is_no_d_rec(tmp_path: Path) -> None:
+    folder = finished(tmp_path / "run", "inversion", 0, iterations=5)
+    with_data(folder)
+    for state in ({"recovered": {3: {"inputs": torch.rand(8, 5), "label_logits": torch.rand(8, 10)}}}, {}):
+        save_tree(folder.checkpoint, {"simulation": {"method_state": state}, "seconds": 1.0})
+        assert len(captions(tmp_path)) == 2
+
+
+def test_a_partition_that_settings_share_is_drawn_once(tmp_path: Path) -> None:
+    for number, (lr, late) in enumerate(((0.1, 1), (0.2, 1), (0.3, 2))):
+        with_data(finished(tmp_path / f"{number}", "weighted", 0, training={"lr": lr}), late)
+    figures = list(partition_figures(gather([tmp_path])))
+    assert [figure.caption.partition("Where ")[2] for figure in figures] == [
+        "training.lr = 0.1; or training.lr = 0.2.",
+        "training.lr = 0.3.",
+    ]
+    assert all(figure.wide for figure in figures)
+    finished(tmp_path / "older" / "run", "weighted", 0)
+    assert list(partition_figures(gather([tmp_path / "older"]))) == []
+
+
+def test_what_invert_left_beside_the_runs(tmp_path: Path, plain_picture: bytes) -> None:
+    finished(tmp_path / "run", "weighted", 0)
+    place = tmp_path / "run" / "inverted"
+    place.mkdir()
+    (place / "recovered.png").write_bytes(plain_picture)
+    assert not gather([tmp_path]).inversions
+    facts = {"client": 3, "round": 9, "staleness_rounds": 4, "fit_error": {"l1": 0.25}}
+    (place / "result.json").write_text(json.dumps(facts))
+    [figure] = inversion_figures(gather([tmp_path]).inversions)
+    says = "D_rec of client 3, round 9, 4 rounds late; the update that it gives is off by 25% (relative L1)"
+    assert figure.caption == f"{place}: {says}"
+
+
+@pytest.fixture
+def plain_picture(tmp_path: Path) -> bytes:
+    from PIL import Image
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
+    return (tmp_path / "plain.png").read_bytes()

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from stalefl.contracts import LocalTraining
+from stalefl.formatting import duration, guarantee_in_words, program_in_words
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ({"local_epochs": 1, "lr": 0.1}, "1 epoch, full batch, sgd with lr 0.1"),
+        (
+            {"local_epochs": 2, "lr": 0.01, "batch_size": 32, "momentum": 0.9, "nesterov": True},
+            "2 epochs, batches of 32, sgd with lr 0.01, momentum 0.9, nesterov",
+        ),
+        (
+            {"local_epochs": 5, "lr": 1e-3, "weight_decay": 1e-4, "proximal_mu": 0.5},
+            "5 epochs, full batch, sgd with lr 0.001, weight decay 0.0001, proximal mu 0.5",
+        ),
+        (
+            {"local_epochs": 1, "lr": 0.1, "optimizer": "adam", "momentum": 0.9, "nesterov": True},
+            "1 epoch, full batch, adam with lr 0.1",
+        ),
+    ],
+)
+def test_a_local_program(program: dict[str, Any], said: str) -> None:
+    plain = {"momentum": 0.0, "weight_decay": 0.0, "nesterov": False, "proximal_mu": 0.0}
+    assert program_in_words(asdict(LocalTraining(**{**plain, **program}))) == said
+
+
+def test_a_guarantee() -> None:
+    told = guarantee_in_words({"epsilon": 2.3456, "epsilon_replace": 5.0, "delta": 1e-5})
+    assert told == (
+        "one update is (epsilon 2.35, delta 1e-05)-differentially private against leaving the client out, "
+        "(epsilon 5) against other data of its own"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (75, "1 min 15 s"), (3600, "1 h 0 min"), (9000, "2 h 30 min")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
