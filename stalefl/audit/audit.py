@@ -16,10 +16,10 @@ from stalefl.config.schema import Experiment
 from stalefl.contracts import DataContext, Dataset, InputError
 from stalefl.machine.processes import Stop, fitting_jobs, run_all
 from stalefl.records.inspection_folders import AuditFolder
-from stalefl.registry import load_registry
+from stalefl.run.parts import load_dataset
 from stalefl.storage import load_tree, save_tree
 from stalefl.training.embedding import with_vectors
-from stalefl.updates.observed import Observed
+from stalefl.updates.observed import ObservedUpdate
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,10 @@ class Audit:
         return list(attempts(self.experiment, self.dataset.spec, self.plan, self.bench, self.folder))
 
 
-def load_dataset(experiment: Experiment, context: DataContext) -> Dataset:
-    """The data set of an experiment."""
-    return load_registry().create("dataset", experiment.data.dataset, experiment.data.options).load(context)
-
-
 def open_audit(
     experiment: Experiment,
     dataset: Dataset,
-    observed: Sequence[tuple[str, Observed]],
+    observed: Sequence[tuple[str, ObservedUpdate]],
     folder: AuditFolder,
     force: bool = False,
 ) -> Audit:

@@ -13,13 +13,10 @@ from torch import Tensor
 from stalefl.audit.defences import Defence
 from stalefl.config.schema import Experiment
 from stalefl.contracts import Exposure, InputSpec, LocalTraining, Model
-from stalefl.machine.devices import resolve_device
-from stalefl.registry import load_registry
-from stalefl.run.parts import local_training
+from stalefl.run.parts import build_model, local_training
 from stalefl.seeds import named_generator
-from stalefl.training.embedding import as_vectors, optimised_spec, token_table
-from stalefl.training.model import build_flat_model
-from stalefl.updates.observed import Observed
+from stalefl.training.embedding import as_vectors
+from stalefl.updates.observed import ObservedUpdate
 
 MOSTLY_ZERO = 0.8
 """Share of zeros above which an update from elsewhere is taken for one that its client has sparsified."""
@@ -46,7 +43,7 @@ class Case:
     title: str = ""
 
     @classmethod
-    def of(cls, observed: Observed, title: str) -> Case:
+    def of(cls, observed: ObservedUpdate, title: str) -> Case:
         """An update from elsewhere of which most entries are exactly zero is taken for a sparsified one, with a
         warning. In our own every zero is a gradient's: rectifiers at rest give many."""
         update = observed.update
@@ -63,13 +60,12 @@ class Case:
         return {**vars(self), "buffers": dict(self.buffers)}
 
 
-def truth_of(observed: Observed) -> Truth | None:
+def truth_of(observed: ObservedUpdate) -> Truth | None:
     """None where nobody knows what the client trained on."""
     if observed.client_data is None:
         return None
     inputs, targets = observed.client_data
-    table = token_table(observed.view.model, observed.update.base_weights, observed.view.buffers)
-    return Truth(as_vectors(inputs, table), targets)
+    return Truth(as_vectors(inputs, observed.token_table), targets)
 
 
 @dataclass(frozen=True)
@@ -87,13 +83,10 @@ class Bench:
 
     @classmethod
     def build(cls, experiment: Experiment, spec: InputSpec, cases: Sequence[Case]) -> Bench:
-        plugin = load_registry().create("model", experiment.model.name, experiment.model.options)
-        seed, device = experiment.run.seed, resolve_device(experiment.run.device)
         # Its initial weights are not used, whatever they are: a case has its own.
-        model, _, _ = build_flat_model(plugin, spec, named_generator(seed, "initial-weights"), device)
-        first = cases[0]
-        table = token_table(model, first.base_weights, first.buffers)
-        return cls(model, local_training(experiment.training), optimised_spec(spec, table), cases, seed, table)
+        built = build_model(experiment, spec).with_weights(cases[0].base_weights, cases[0].buffers)
+        training, seed = local_training(experiment.training), experiment.run.seed
+        return cls(built.model, training, built.input_spec, cases, seed, built.token_table)
 
     def exposure(self, case: int, defence: Defence, generator: torch.Generator | None = None) -> Exposure:
         """What an attacker sees of a case under a defence. The defence's draws are the same for every attack."""

@@ -13,7 +13,7 @@ from stalefl.cli.observing import Watch, files_experiment
 if TYPE_CHECKING:
     from stalefl.config.schema import Experiment
     from stalefl.contracts import DataContext, Dataset
-    from stalefl.updates.observed import Observed
+    from stalefl.updates.observed import ObservedUpdate
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class Source(NamedTuple):
 
     experiment: Experiment
     dataset: Dataset
-    updates: list[tuple[str, Observed]]
+    updates: list[tuple[str, ObservedUpdate]]
 
 
 def defences(
@@ -81,7 +81,7 @@ def of_run(
     return Source(experiment, run.data.dataset, [(_title(found), found)])
 
 
-def _title(found: Observed) -> str:
+def _title(found: ObservedUpdate) -> str:
     """Which update of a run it is."""
     arrived = found.arrived
     assert arrived is not None
@@ -98,7 +98,7 @@ def of_files(
 ) -> Source:
     experiment = files_experiment(settings, flags, own_tables=["audit"])
     with watch.reading(files["--base"]):
-        from stalefl.audit.audit import load_dataset
+        from stalefl.run.parts import load_dataset
         from stalefl.updates import observed
 
         given = {name.removeprefix("--").replace("-", "_"): value for name, value in files.items()}
@@ -121,7 +121,7 @@ def on_the_spot(
 
     experiment = load_experiment(file, settings, given_only(flags))
     with watch.reading(Path(experiment.data.dataset)):
-        from stalefl.audit.audit import load_dataset
+        from stalefl.run.parts import load_dataset
         from stalefl.updates.on_the_spot import made_of_samples
 
         dataset = load_dataset(experiment, context)

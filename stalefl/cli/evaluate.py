@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stalefl.config.schema import Experiment
-    from stalefl.contracts import DataContext, Dataset, InputSpec, Model
+    from stalefl.contracts import DataContext, Dataset, InputSpec
+    from stalefl.run.parts import BuiltModel
     from stalefl.training.evaluation import Evaluation
 
 WIDEST_MATRIX = 20
@@ -101,30 +102,21 @@ class Figures(NamedTuple):
 
 def _evaluate(experiment: Experiment, context: DataContext, run: Path | None, weights: Path | None) -> Figures:
     from stalefl.contracts import InputError
-    from stalefl.data.adapt import adapted
-    from stalefl.machine.devices import resolve_device
-    from stalefl.registry import load_registry
-    from stalefl.seeds import named_generator
+    from stalefl.run.parts import build_model, load_dataset, load_drift_dataset
     from stalefl.training.evaluation import evaluate
-    from stalefl.training.model import build_flat_model
 
-    registry = load_registry()
-    data = registry.create("dataset", experiment.data.dataset, experiment.data.options).load(context)
+    data = load_dataset(experiment, context)
     affected = experiment.staleness.affected_classes
     if max(affected) >= data.spec.classes:
         raise InputError(f"affected class {max(affected)}: {data.name} has classes 0 to {data.spec.classes - 1}")
-    plugin = registry.create("model", experiment.model.name, experiment.model.options)
-    generator = named_generator(experiment.run.seed, "initial-weights")
-    model, _, buffers = build_flat_model(plugin, data.spec, generator, resolve_device(experiment.run.device))
-    stored = _run_weights(model, buffers, run) if run else _file_weights(model, buffers, cast(Path, weights))
-    evaluation = evaluate(model, stored.weights.to(model.device), stored.buffers, data.test)
-    figures = Figures(experiment.model.name, data, stored.source, affected, evaluation)
-    if not experiment.drift.dataset:
+    built = build_model(experiment, data.spec)
+    trained, source = _of_run(built, run) if run else _of_file(built, cast(Path, weights))
+    state = trained.model, trained.weights, trained.buffers
+    figures = Figures(experiment.model.name, data, source, affected, evaluate(*state, data.test))
+    drifted = load_drift_dataset(experiment, context, data)
+    if drifted is None:
         return figures
-    second = registry.create("dataset", experiment.drift.dataset, experiment.drift.options).load(context)
-    second = adapted(second, data.spec, data.name)
-    drifted = evaluate(model, stored.weights.to(model.device), stored.buffers, second.test)
-    return figures._replace(drifted=second, drifted_evaluation=drifted)
+    return figures._replace(drifted=drifted, drifted_evaluation=evaluate(*state, drifted.test))
 
 
 def _experiment(
@@ -146,57 +138,55 @@ def _experiment(
     return load_experiment(RunFolder.open(run).config, settings, given)
 
 
-class Weights(NamedTuple):
-    """Weights [P] and buffers that fit the model, and the file they are from."""
+class Trained(NamedTuple):
+    """A model with weights and buffers that fit it, and the file that they are from."""
 
+    model: BuiltModel
     source: Path
-    weights: Tensor
-    buffers: Mapping[str, Tensor]
 
 
-def _run_weights(model: Model, buffers: Mapping[str, Tensor], run: Path) -> Weights:
-    """A finished run's weights, else those of its last checkpoint."""
+def _of_run(built: BuiltModel, run: Path) -> Trained:
+    """The model with a finished run's weights, else with those of its last checkpoint."""
     from stalefl.contracts import InputError
     from stalefl.records.folders import RunFolder
 
-    folder = RunFolder(run)
+    folder, size = RunFolder(run), built.model.layout.size
     if folder.weights.is_file():
-        return _file_weights(model, buffers, folder.weights)
+        return _of_file(built, folder.weights)
     if not folder.checkpoint.is_file():
         raise InputError(f"{run} holds no weights yet; valid: a run that has reached a checkpoint")
     stored = folder.load_checkpoint()["simulation"]
-    if stored["weights"].shape != (model.layout.size,):
-        raise InputError(
-            f"{folder.checkpoint} has {stored['weights'].numel()} parameters; the model has {model.layout.size}"
-        )
-    fitting = _fitting_buffers(model, buffers, stored["buffers"], folder.checkpoint)
-    return Weights(folder.checkpoint, stored["weights"], fitting)
+    weights = stored["weights"]
+    if weights.shape != (size,):
+        raise InputError(f"{folder.checkpoint} has {weights.numel()} parameters; the model has {size}")
+    return _trained(built, weights, stored["buffers"], folder.checkpoint)
 
 
-def _file_weights(model: Model, buffers: Mapping[str, Tensor], path: Path) -> Weights:
+def _of_file(built: BuiltModel, path: Path) -> Trained:
+    """The model with the weights of a safetensors file."""
     from stalefl.contracts import InputError
     from stalefl.storage import load_weights
 
-    named = load_weights(path)
-    values = model.layout.from_named(named, str(path))
+    named, layout = load_weights(path), built.model.layout
+    weights = layout.from_named(named, str(path))
     for name in named:
-        if name not in model.layout.names and name not in buffers:
-            valid = ", ".join([*model.layout.names, *buffers])
+        if name not in layout.names and name not in built.buffers:
+            valid = ", ".join([*layout.names, *built.buffers])
             raise InputError(f"{path}: the model has no parameter or buffer '{name}'; valid: {valid}")
-    return Weights(path, values, _fitting_buffers(model, buffers, named, path))
+    return _trained(built, weights, named, path)
 
 
-def _fitting_buffers(
-    model: Model, buffers: Mapping[str, Tensor], named: Mapping[str, Tensor], path: Path
-) -> Mapping[str, Tensor]:
-    """The model's buffers with the values in ``named``. Raises InputError naming the first that does not fit."""
+def _trained(built: BuiltModel, weights: Tensor, named: Mapping[str, Tensor], source: Path) -> Trained:
+    """The model with ``weights`` [P] and the buffers in ``named``. Raises InputError for one that does not fit."""
     from stalefl.contracts import InputError
 
-    for name, buffer in buffers.items():
+    device = built.model.device
+    for name, buffer in built.buffers.items():
         found = tuple(named[name].shape) if name in named else "missing"
         if found != tuple(buffer.shape):
-            raise InputError(f"{path}: buffer '{name}' is {found}; the model needs shape {tuple(buffer.shape)}")
-    return {name: named[name].to(model.device, buffer.dtype) for name, buffer in buffers.items()}
+            raise InputError(f"{source}: buffer '{name}' is {found}; the model needs shape {tuple(buffer.shape)}")
+    buffers = {name: named[name].to(device, buffer.dtype) for name, buffer in built.buffers.items()}
+    return Trained(built.with_weights(weights.to(device), buffers), source)
 
 
 def _document(figures: Figures) -> dict[str, Any]:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from stalefl.contracts import DataContext
     from stalefl.inversion.recovery import RecoveryOptions
     from stalefl.records.inspection_folders import InversionFolder
-    from stalefl.updates.observed import Observed
+    from stalefl.updates.observed import ObservedUpdate
 
 RECOVERY = "Recovery"
 SMALL_TRUE_UPDATE = 0.1
@@ -135,7 +135,7 @@ def invert_command(
             chosen = {**experiment.method.options, **chosen}
             observed, options = _of_files(experiment, {**of_files, "--update-is": update_is}, chosen, context, watch)
 
-        from stalefl.updates import invert
+        from stalefl.updates import inversion_records, invert
 
         root = observed.experiment.run.seed if seed is None else seed
         with watch.steps("recovering D_rec: iteration", options.iterations) as advance:
@@ -147,7 +147,7 @@ def invert_command(
                 around = invert.surfaces(inverted, advance)
     with stopped_by_hand(f"{folder.path} is not complete"):
         folder.create(force)
-        result = invert.write(inverted, around, folder)
+        result = inversion_records.write_inversion(inverted, around, folder)
     _report(result, observed.view.input_spec.class_names, folder, json_output, quiet)
 
 
@@ -198,7 +198,7 @@ def _of_run(
     device: str | None,
     context: DataContext,
     watch: Watch,
-) -> tuple[Observed, RecoveryOptions]:
+) -> tuple[ObservedUpdate, RecoveryOptions]:
     """The update of a run and the options of the recovery: those of the run's method, ``chosen`` winning."""
     from stalefl.records.folders import RunFolder
 
@@ -214,7 +214,7 @@ def _of_run(
 
 def _of_files(
     experiment: Experiment, files: Mapping[str, Any], chosen: Mapping[str, Any], context: DataContext, watch: Watch
-) -> tuple[Observed, RecoveryOptions]:
+) -> tuple[ObservedUpdate, RecoveryOptions]:
     with watch.reading(files["--base"]):
         from stalefl.updates import invert, observed
 

@@ -105,8 +105,8 @@ def partition_command(
     from stalefl.data.partition_file import save_partition
     from stalefl.data.place import data_context
     from stalefl.data.setup import partition_meta, prepare_partition, train_labels
-    from stalefl.registry import load_registry
     from stalefl.report.plots.partition import draw_partition_plot
+    from stalefl.run.parts import load_dataset
 
     set_up_logging(quiet, verbose)
     flags: dict[str, dict[str, Any]] = {
@@ -124,8 +124,7 @@ def partition_command(
     given = {table: {k: v for k, v in keys.items() if v is not None} for table, keys in flags.items()}
     experiment = load_experiment(None, settings or [], given)
     _refuse_to_overwrite([path for path in (out, plot) if path], force)
-    data = load_registry().create("dataset", experiment.data.dataset, experiment.data.options)
-    data = data.load(data_context(data_dir, download))
+    data = load_dataset(experiment, data_context(data_dir, download))
     choices = (experiment.partition, experiment.staleness, experiment.run.seed)
     partition, late_clients = prepare_partition(data, *choices)
     counts = class_counts(partition, train_labels(data), data.spec.classes)

@@ -10,7 +10,6 @@ import torch
 from stalefl.config.explain import one_line
 from stalefl.config.schema import Experiment, ShadowTable
 from stalefl.contracts import Compensator, DataContext, Dataset, InputError
-from stalefl.data.adapt import adapted
 from stalefl.data.drift import DriftingData
 from stalefl.data.federated import FederatedData
 from stalefl.data.partition import Partition
@@ -18,12 +17,18 @@ from stalefl.data.setup import prepare_partition
 from stalefl.data.subset import stratified_subset
 from stalefl.machine.devices import resolve_device
 from stalefl.registry import load_registry
-from stalefl.run.parts import load_methods, local_training
-from stalefl.seeds import named_generator, named_rng
+from stalefl.run.parts import (
+    build_model,
+    check_classes,
+    evaluated_split,
+    load_dataset,
+    load_drift_dataset,
+    load_methods,
+    local_training,
+)
+from stalefl.seeds import named_rng
 from stalefl.simulation import engine
 from stalefl.simulation.arrivals import Job, first_late_round, plan
-from stalefl.training.embedding import optimised_spec, token_table
-from stalefl.training.model import build_flat_model
 
 
 @dataclass(frozen=True)
@@ -40,29 +45,24 @@ class Run:
 
 def build_run(experiment: Experiment, context: DataContext) -> Run:
     """Everything a run needs, before anything is written. Raises InputError for whatever cannot work."""
-    registry = load_registry()
     seed = experiment.run.seed
     method, served = load_methods(experiment)
     shadows = {label: _shadow(label, table) for label, table in experiment.evaluation.shadows.items()}
+    # A device that is not there is refused before data are read, or fetched.
     device = resolve_device(experiment.run.device)
-    dataset = registry.create("dataset", experiment.data.dataset, experiment.data.options).load(context)
-    if max(experiment.staleness.affected_classes) >= dataset.spec.classes:
-        raise InputError(
-            f"staleness.affected_class = {experiment.staleness.affected_class}: {dataset.name} has classes "
-            f"0 to {dataset.spec.classes - 1}"
-        )
+    dataset = load_dataset(experiment, context)
+    check_classes(experiment, dataset)
     partition, late_clients = prepare_partition(dataset, experiment.partition, experiment.staleness, seed)
-    plugin = registry.create("model", experiment.model.name, experiment.model.options)
-    model, weights, buffers = build_flat_model(plugin, dataset.spec, named_generator(seed, "initial-weights"), device)
+    built = build_model(experiment, dataset.spec)
     late_jobs = _plan(experiment, partition.clients, late_clients)
     first_late = first_late_round(job for job in late_jobs if job.arrived_round <= experiment.run.rounds)
-    test = stratified_subset(dataset.test, experiment.evaluation.test_samples, named_rng(seed, "test-samples"))
-    data = _data(experiment, context, replace(dataset, test=test), partition, late_clients, device)
+    dataset = replace(dataset, test=evaluated_split(experiment, dataset))
+    data = _data(experiment, context, dataset, partition, late_clients, device)
     simulation = engine.Simulation(
-        model=model,
+        model=built.model,
         method=served,
         data=data,
-        input_spec=optimised_spec(dataset.spec, token_table(model, weights, buffers)),
+        input_spec=built.input_spec,
         training=local_training(experiment.training),
         jobs=_plan(experiment, partition.clients, (), all_on_time=True) if method.without_staleness else late_jobs,
         seed=seed,
@@ -71,7 +71,7 @@ def build_run(experiment: Experiment, context: DataContext) -> Run:
         shadows=shadows,
         clients=partition.clients,
     )
-    start = engine.start(simulation, weights, buffers)
+    start = engine.start(simulation, built.weights, built.buffers)
     return Run(experiment, data, late_clients, first_late, simulation, start)
 
 
@@ -84,13 +84,12 @@ def _data(
     device: torch.device,
 ) -> FederatedData:
     drift, seed = experiment.drift, experiment.run.seed
-    if not drift.dataset:
-        return FederatedData(dataset, partition, device)
     try:
-        second = load_registry().create("dataset", drift.dataset, drift.options).load(context)
-        second = adapted(second, dataset.spec, dataset.name)
+        second = load_drift_dataset(experiment, context, dataset)
     except InputError as error:
         raise InputError(f"drift.dataset: {error}") from error
+    if second is None:
+        return FederatedData(dataset, partition, device)
     test = stratified_subset(second.test, experiment.evaluation.test_samples, named_rng(seed, "drift-test-samples"))
     named: dict[str, Sequence[int]] = {"all": range(partition.clients), "late": late_clients}
     drifting = named[drift.clients] if isinstance(drift.clients, str) else drift.clients

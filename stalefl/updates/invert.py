@@ -1,10 +1,10 @@
-"""Invert one observed update: recover D_rec, measure what it explains, write all of it with pictures."""
+"""Invert one observed update: recover D_rec, and measure what it explains."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,16 +18,11 @@ from stalefl.contracts import InputError
 from stalefl.inversion.d_rec import RecoveredData
 from stalefl.inversion.persistence import persisting_share
 from stalefl.inversion.recovery import Recovery, RecoveryOptions, recover
-from stalefl.records.folders import SCHEMA
-from stalefl.records.inspection_folders import InversionFolder
 from stalefl.registry import load_registry
-from stalefl.report.plots.inversion import draw_inversion, draw_recovered
 from stalefl.seeds import named_generator
 from stalefl.simulation.oracle import Disparity, disparity
-from stalefl.storage import save_weights
-from stalefl.training.embedding import texts, token_table
 from stalefl.training.value_range import bounds
-from stalefl.updates.observed import Observed
+from stalefl.updates.observed import ObservedUpdate
 from stalefl.updates.surface import LocalLoss, Plane, Surface, loss_surface
 
 TICKS = tuple((i - 7) / 5 for i in range(15))
@@ -58,7 +53,7 @@ def recovery_options(values: Mapping[str, Any]) -> RecoveryOptions:
 class Inverted:
     """What the recovery found, and how it compares with whatever is known. Updates are [P]."""
 
-    observed: Observed
+    observed: ObservedUpdate
     options: RecoveryOptions
     recovery: Recovery
     seconds: float
@@ -110,7 +105,7 @@ class Inverted:
 
 
 def invert(
-    observed: Observed,
+    observed: ObservedUpdate,
     options: RecoveryOptions,
     seed: int,
     on_iteration: Callable[[int], None] = lambda iteration: None,
@@ -134,7 +129,7 @@ def invert(
     )
 
 
-def _noise(observed: Observed, size: int, seed: int) -> tuple[Tensor, Tensor]:
+def _noise(observed: ObservedUpdate, size: int, seed: int) -> tuple[Tensor, Tensor]:
     spec, device = observed.view.input_spec, observed.view.model.device
     generator = named_generator(seed, "invert-noise")
     low, high = bounds(spec, device)
@@ -146,7 +141,7 @@ def _noise(observed: Observed, size: int, seed: int) -> tuple[Tensor, Tensor]:
 # --- loss surfaces --------------------------------------------------------------------------------------------------
 
 
-def surface_points(observed: Observed) -> int:
+def surface_points(observed: ObservedUpdate) -> int:
     """How often ``surfaces`` evaluates a loss."""
     return len(TICKS) ** 2 * (2 if observed.client_data is None else 3)
 
@@ -170,75 +165,3 @@ def surfaces(inverted: Inverted, on_point: Callable[[int], None] = lambda done: 
     plane = Plane.around(update.base_weights, update.delta, inverted.noise_delta)
     done = iter(range(1, surface_points(observed) + 1))
     return {name: loss_surface(loss, plane, TICKS, lambda: on_point(next(done))) for name, loss in losses.items()}
-
-
-# --- what is written ------------------------------------------------------------------------------------------------
-
-
-def document(inverted: Inverted) -> dict[str, Any]:
-    """``result.json``. What is not known is None."""
-    observed, update, fit = inverted.observed, inverted.observed.update, inverted.recovery.fit
-    arrived, truth = observed.arrived, observed.truth
-    return {
-        "schema": SCHEMA,
-        "model": observed.experiment.model.name,
-        "dataset": observed.dataset,
-        "client": arrived.client if arrived else None,
-        "round": arrived.round if arrived else None,
-        "staleness_rounds": arrived.staleness_rounds if arrived else None,
-        "samples": update.samples if observed.samples_known else None,
-        "training": asdict(observed.view.training),
-        "options": inverted.options.model_dump(),
-        "size": len(inverted.data),
-        "iterations": fit.iterations,
-        "seconds": inverted.seconds,
-        "first_loss": fit.losses[0],
-        "last_loss": fit.losses[-1],
-        "explained": inverted.is_explained,
-        "fit_error": asdict(inverted.fit_error),
-        "noise_error": _error(inverted.noise_delta, update.delta),
-        "stale_error": _error(update.delta, truth),
-        "estimate_error": _error(inverted.estimate, truth),
-        "anchored_estimate_error": _error(inverted.anchored, truth),
-        "true_update_size": None if truth is None else float(truth.abs().sum() / update.delta.abs().sum()),
-        "label_shares": inverted.label_shares,
-        "true_label_shares": inverted.true_label_shares,
-    }
-
-
-def _error(found: Tensor | None, truth: Tensor | None) -> dict[str, float] | None:
-    return None if found is None or truth is None else asdict(disparity(found, truth))
-
-
-def write(inverted: Inverted, around: Mapping[str, Surface], folder: InversionFolder) -> dict[str, Any]:
-    """D_rec, the estimate and the pictures, last ``result.json``, which is returned."""
-    view, data, result = inverted.observed.view, inverted.data, document(inverted)
-    save_weights(folder.recovered, {"inputs": data.inputs, "labels": data.labels})
-    if inverted.estimate is not None:
-        save_weights(folder.estimate, view.model.layout.to_named(inverted.estimate))
-    title = _title(inverted.observed)
-    table = token_table(view.model, inverted.observed.update.base_weights, view.buffers)
-    shown = data.inputs if table is None else texts(data.inputs, table, view.input_spec.tokens)
-    draw_recovered(shown, data.labels, view.input_spec, folder.samples, title)
-    errors = {"D_rec": result["fit_error"], "noise": result["noise_error"]}
-    draw_inversion(
-        folder.figures,
-        losses=inverted.recovery.fit.losses,
-        disparity=inverted.options.disparity,
-        label_shares=result["label_shares"],
-        true_label_shares=result["true_label_shares"],
-        class_names=view.input_spec.class_names,
-        surfaces=around,
-        cosine_distances={name: error["cosine"] for name, error in errors.items()},
-        title=title,
-    )
-    folder.write_result(result)
-    return result
-
-
-def _title(observed: Observed) -> str:
-    place = f"{observed.experiment.model.name} on {observed.dataset}"
-    if (arrived := observed.arrived) is None:
-        return place
-    late = f"{arrived.staleness_rounds} rounds late" if arrived.staleness_rounds else "on time"
-    return f"client {arrived.client}, round {arrived.round}, {late} ({place})"

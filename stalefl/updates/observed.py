@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,18 +15,15 @@ from stalefl.config.loading import load_experiment
 from stalefl.config.schema import Experiment
 from stalefl.contracts import ClientUpdate, DataContext, InputError, LocalTraining, Model, ServerView
 from stalefl.leakage.last_layer import unlike_cross_entropy
-from stalefl.machine.devices import resolve_device
 from stalefl.records.folders import ComparisonFolder, RunFolder
-from stalefl.registry import load_registry
 from stalefl.run.execute import measure
-from stalefl.run.parts import local_training
+from stalefl.run.parts import BuiltModel, build_model, load_dataset, local_training
 from stalefl.run.setup import Run, build_run
 from stalefl.seeds import named_generator
 from stalefl.simulation import engine
 from stalefl.simulation.oracle import disparity
-from stalefl.training.embedding import optimised_spec, token_table
+from stalefl.training.embedding import token_table
 from stalefl.training.local_update import local_update
-from stalefl.training.model import build_flat_model
 from stalefl.updates.files import UpdateKind, load_client_data, load_parameters, load_update, looks_like_weights
 
 NEAREST_ROUNDS = 4
@@ -37,7 +34,6 @@ UNLIKE = 0.5
 MOSTLY_SENT = 0.5
 """Share of zeros above which an update has been sparsified, and its rows add up to nothing in particular."""
 MOST_NAMED_CLIENTS = 20
-OnRound = Callable[[int], None]
 
 
 class Arrived(NamedTuple):
@@ -49,7 +45,7 @@ class Arrived(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Observed:
+class ObservedUpdate:
     """An update, what the server sees beside it, and whatever else is known about it."""
 
     experiment: Experiment
@@ -68,6 +64,24 @@ class Observed:
     """Inputs [N, *shape] and targets [N] that the client trained on."""
     from_elsewhere: bool = False
     """Whether another system wrote it, which may have sparsified it."""
+
+    @property
+    def token_table(self) -> Tensor | None:
+        """The vectors [V, D] that stood for tokens where the update began; None for a model that takes no tokens."""
+        return token_table(self.view.model, self.update.base_weights, self.view.buffers)
+
+
+def server_view(experiment: Experiment, built: BuiltModel) -> ServerView:
+    """What a server with this model sees, where there are no rounds. Nothing draws from its generator."""
+    return ServerView(
+        round=0,
+        weights=built.weights,
+        buffers=built.buffers,
+        model=built.model,
+        training=local_training(experiment.training),
+        input_spec=built.input_spec,
+        generator=named_generator(experiment.run.seed, ""),
+    )
 
 
 # --- from a run -----------------------------------------------------------------------------------------------------
@@ -113,8 +127,8 @@ def from_run(
     client: int,
     round: int,
     records: Sequence[Mapping[str, Any]] = (),
-    on_round: OnRound = lambda round: None,
-) -> Observed:
+    on_round: Callable[[int], None] = lambda round: None,
+) -> ObservedUpdate:
     """Replay ``run`` until the update of ``client`` arrives in ``round``; the same bits as then on the same device. Of
     several it is the stalest.
 
@@ -134,7 +148,7 @@ def from_run(
         what = "zero" if update.delta.isfinite().all() else "not finite: its training diverged"
         raise InputError(f"the update of client {client} in round {round} is {what}; valid: another client or round")
     late = update.staleness_rounds > 0
-    return Observed(
+    return ObservedUpdate(
         experiment=run.experiment,
         dataset=run.data.dataset.name,
         update=update,
@@ -179,12 +193,51 @@ class UpdateFiles(NamedTuple):
     """The samples behind the update: ``inputs`` as the model receives them, and ``targets``."""
 
 
-def from_files(experiment: Experiment, files: UpdateFiles, context: DataContext) -> Observed:
+@dataclass(frozen=True)
+class _Contents:
+    """What was in the files."""
+
+    base: BuiltModel
+    """The model that the client was given, with today's buffers."""
+    delta: Tensor
+    """[P]."""
+    current_weights: Tensor
+    """[P], those of the base where today's are unknown."""
+    truth: Tensor | None
+    """[P]."""
+    client_data: tuple[Tensor, Tensor] | None
+
+
+def from_files(experiment: Experiment, files: UpdateFiles, context: DataContext) -> ObservedUpdate:
     """The update of files, made by the model, on the data and by the local program of ``experiment``.
 
     Raises InputError for files that do not fit the model, and for what is missing.
     """
     training = local_training(experiment.training)
+    _check_given(files, training)
+    dataset = load_dataset(experiment, context)
+    torch.set_num_threads(experiment.run.threads)
+    found = _read(files, build_model(experiment, dataset.spec))
+    samples = _samples(files, found.client_data)
+    _warn_if_doubtful(files, found, training)
+    base = found.base
+    # Where the number of samples is unknown it decides nothing but the size of D_rec, of which 1 gives the smallest.
+    update = ClientUpdate(0, found.delta, samples or 1, 0, 0, base.weights, base.buffers)
+    return ObservedUpdate(
+        experiment=experiment,
+        dataset=dataset.name,
+        update=update,
+        view=replace(server_view(experiment, base), weights=found.current_weights),
+        samples_known=samples is not None,
+        current_known=files.current is not None,
+        truth=found.truth,
+        client_data=found.client_data,
+        from_elsewhere=True,
+    )
+
+
+def _check_given(files: UpdateFiles, training: LocalTraining) -> None:
+    """Raises InputError for what is missing beside what was given."""
     if files.samples is not None and files.samples < 1:
         raise InputError(f"--samples {files.samples}: not valid; valid: integer > 0")
     if files.samples is None and files.client_data is None and training.batch_size > 0:
@@ -194,50 +247,19 @@ def from_files(experiment: Experiment, files: UpdateFiles, context: DataContext)
         )
     if files.truth is not None and files.current is None:
         raise InputError("--truth is the update from today's model: give that one too, as --current")
-    registry = load_registry()
-    plugin = registry.create("model", experiment.model.name, experiment.model.options)
-    dataset = registry.create("dataset", experiment.data.dataset, experiment.data.options).load(context)
-    torch.set_num_threads(experiment.run.threads)
-    generator = named_generator(experiment.run.seed, "initial-weights")
-    device = resolve_device(experiment.run.device)
-    model, _, initial_buffers = build_flat_model(plugin, dataset.spec, generator, device)
+
+
+def _read(files: UpdateFiles, built: BuiltModel) -> _Contents:
+    """What is in the files, as it fits the model. Raises InputError."""
+    model = built.model
     base = load_parameters(files.base, model)
     current = load_parameters(files.current, model) if files.current else base
-    buffers = {**initial_buffers, **current.buffers}
-    delta = load_update(files.update, files.update_is, base.flat, model)
-    if files.update_is == "delta" and looks_like_weights(delta, base.flat):
-        logging.getLogger(__name__).warning(
-            "%s is nearly the base weights: if it holds new weights, say --update-is weights", files.update
-        )
-    if warning := _strange_base(delta, model, dataset.spec.classes, training):
-        logging.getLogger(__name__).warning("%s with %s: %s", files.update, files.base, warning)
-    truth = load_update(files.truth, files.update_is, current.flat, model) if files.truth else None
-    client_data = load_client_data(files.client_data, dataset.spec) if files.client_data else None
-    samples = _samples(files, client_data)
-    view = ServerView(
-        round=0,
-        weights=current.flat,
-        buffers=buffers,
-        model=model,
-        training=training,
-        input_spec=optimised_spec(dataset.spec, token_table(model, base.flat, buffers)),
-        generator=generator,
-    )
-    if client_data is not None:
-        again = local_update(model, base.flat, buffers, *client_data, training, named_generator(0, "client-data"))
-        _warn_if_unlike(disparity(again.delta, delta).cosine, files)
-    # Where the number of samples is unknown it decides nothing but the size of D_rec, of which 1 gives the smallest.
-    update = ClientUpdate(0, delta, samples or 1, 0, 0, base.flat, buffers)
-    return Observed(
-        experiment=experiment,
-        dataset=dataset.name,
-        update=update,
-        view=view,
-        samples_known=samples is not None,
-        current_known=files.current is not None,
-        truth=truth,
-        client_data=client_data,
-        from_elsewhere=True,
+    return _Contents(
+        base=built.with_weights(base.flat, current.buffers),
+        delta=load_update(files.update, files.update_is, base.flat, model),
+        current_weights=current.flat,
+        truth=load_update(files.truth, files.update_is, current.flat, model) if files.truth else None,
+        client_data=load_client_data(files.client_data, built.dataset_spec) if files.client_data else None,
     )
 
 
@@ -251,9 +273,20 @@ def _samples(files: UpdateFiles, client_data: tuple[Tensor, Tensor] | None) -> i
     return there
 
 
-def _warn_if_unlike(distance: float, files: UpdateFiles) -> None:
+def _warn_if_doubtful(files: UpdateFiles, found: _Contents, training: LocalTraining) -> None:
+    """Name what shows that a file holds something else than it is said to hold."""
+    log, base, delta = logging.getLogger(__name__), found.base, found.delta
+    if files.update_is == "delta" and looks_like_weights(delta, base.weights):
+        log.warning("%s is nearly the base weights: if it holds new weights, say --update-is weights", files.update)
+    if warning := _strange_base(delta, base.model, base.dataset_spec.classes, training):
+        log.warning("%s with %s: %s", files.update, files.base, warning)
+    if found.client_data is None:
+        return
+    generator = named_generator(0, "client-data")
+    again = local_update(base.model, base.weights, base.buffers, *found.client_data, training, generator)
+    distance = disparity(again.delta, delta).cosine
     if distance > UNLIKE:
-        logging.getLogger(__name__).warning(
+        log.warning(
             "training from %s on %s gives another update (cosine distance %.2f): is the base, the local program or "
             "--update-is wrong?",
             files.base,

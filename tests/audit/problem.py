@@ -12,12 +12,13 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from stalefl.audit.attempts import Attempt, Recovered
-from stalefl.audit.audit import Audit, load_dataset, open_audit
+from stalefl.audit.audit import Audit, open_audit
 from stalefl.audit.cases import Truth
 from stalefl.config.loading import load_experiment
 from stalefl.config.schema import Experiment
 from stalefl.contracts import DataContext
 from stalefl.records.inspection_folders import AuditFolder
+from stalefl.run.parts import load_dataset
 from stalefl.storage import save_tree
 from stalefl.updates.on_the_spot import made_of_samples
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from stalefl.audit.audit import load_dataset
 from stalefl.audit.cases import Bench, Case, truth_of
 from stalefl.audit.defences import Defence
+from stalefl.run.parts import load_dataset
 from stalefl.seeds import named_generator
 from stalefl.storage import load_tree, save_tree
-from stalefl.updates.observed import Observed
+from stalefl.updates.observed import ObservedUpdate
 from stalefl.updates.on_the_spot import made_of_samples
 from tests.audit.problem import CONTEXT, experiment
 
@@ -23,7 +23,7 @@ DIGITS = load_dataset(EXPERIMENT, CONTEXT)
 MADE = made_of_samples(EXPERIMENT, DIGITS, None)
 
 
-def with_zeros(zeros: float, **changed: Any) -> Observed:
+def with_zeros(zeros: float, **changed: Any) -> ObservedUpdate:
     """An update of ones, the first share of which are zeros."""
     delta = torch.ones_like(MADE[0].update.delta)
     delta[: round(zeros * len(delta))] = 0

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import torch
 
-from stalefl.audit.audit import load_dataset
 from stalefl.audit.cases import Truth
 from stalefl.audit.references import common_share, noise, strangers
 from stalefl.contracts import InputSpec, Split
+from stalefl.run.parts import load_dataset
 from tests.audit.problem import CONTEXT, experiment
 
 DIGITS = load_dataset(experiment(), CONTEXT)

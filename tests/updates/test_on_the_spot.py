@@ -6,24 +6,23 @@ from typing import Any
 import pytest
 import torch
 
-from stalefl.audit.audit import load_dataset
 from stalefl.contracts import InputError
-from stalefl.run.parts import local_training
+from stalefl.run.parts import load_dataset, local_training
 from stalefl.seeds import named_generator
 from stalefl.storage import save_weights
 from stalefl.training.local_update import local_update
-from stalefl.updates.observed import Observed
+from stalefl.updates.observed import ObservedUpdate
 from stalefl.updates.on_the_spot import made_of_samples
 from tests.audit.problem import CONTEXT, experiment
 
 DIGITS = load_dataset(experiment(), CONTEXT)
 
 
-def made(weights: Path | None = None, **audit: int) -> list[Observed]:
+def made(weights: Path | None = None, **audit: int) -> list[ObservedUpdate]:
     return made_of_samples(experiment(audit=audit), DIGITS, weights)
 
 
-def inputs(updates: list[Observed]) -> torch.Tensor:
+def inputs(updates: list[ObservedUpdate]) -> torch.Tensor:
     data = [update.client_data for update in updates]
     return torch.cat([one[0] for one in data if one is not None])
 

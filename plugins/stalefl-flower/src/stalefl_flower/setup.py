@@ -11,21 +11,24 @@ from torch import Tensor
 from stalefl.config.schema import Experiment
 from stalefl.contracts import Dataset, InputError, Model, Split
 from stalefl.data.federated import FederatedData
-from stalefl.data.partition import draw_partition
+from stalefl.data.partition import Partition, draw_partition
 from stalefl.data.partition_file import load_partition
 from stalefl.data.place import data_context
 from stalefl.data.setup import train_labels
-from stalefl.data.subset import stratified_subset
-from stalefl.machine.devices import resolve_device
-from stalefl.registry import load_registry
-from stalefl.run.parts import load_methods, local_training
-from stalefl.seeds import named_generator, named_rng
+from stalefl.run.parts import (
+    build_model,
+    check_classes,
+    evaluated_split,
+    load_dataset,
+    load_methods,
+    local_training,
+)
+from stalefl.seeds import named_rng
 from stalefl.server.coordinator import Coordinator
-from stalefl.training.model import build_flat_model
 
 
 class ServerSetup(NamedTuple):
-    """Of the data set the server keeps what the model's inputs look like, and the test split, where there is one."""
+    """The server, its initial model, and the test split, where there is one."""
 
     server: Coordinator
     weights: Tensor
@@ -41,49 +44,45 @@ class ClientSetup(NamedTuple):
 
 def set_up_server(experiment: Experiment) -> ServerSetup:
     """Raises InputError for whatever cannot work."""
-    seed = experiment.run.seed
     method, served = load_methods(experiment)
     if method.without_staleness:
         raise InputError(f"method {experiment.method.name} is a reference without late clients, for simulations only")
     dataset = _dataset(experiment)
-    classes = dataset.spec.classes
-    if max(experiment.staleness.affected_classes) >= classes:
-        raise InputError(
-            f"staleness.affected_class = {experiment.staleness.affected_class}: {dataset.name} has classes "
-            f"0 to {classes - 1}"
-        )
-    model, weights, buffers = _model(experiment, dataset)
-    clients = _clients(experiment)
-    server = Coordinator(served, model, local_training(experiment.training), dataset.spec, seed, clients)
-    test = stratified_subset(dataset.test, experiment.evaluation.test_samples, named_rng(seed, "test-samples"))
-    return ServerSetup(server, weights, buffers, test if len(test) else None)
+    check_classes(experiment, dataset)
+    built = build_model(experiment, dataset.spec)
+    server = Coordinator(
+        method=served,
+        model=built.model,
+        training=local_training(experiment.training),
+        input_spec=built.input_spec,
+        seed=experiment.run.seed,
+        clients=_clients(experiment),
+    )
+    test = evaluated_split(experiment, dataset)
+    return ServerSetup(server, built.weights, built.buffers, test if len(test) else None)
 
 
 def set_up_client(experiment: Experiment, client: int) -> ClientSetup:
     """The model, and the samples of ``client`` in the experiment's partition, drawn as the simulator draws it."""
     dataset = _dataset(experiment)
-    table = experiment.partition
-    if table.file:
-        partition = load_partition(Path(table.file))[0]
-    else:
-        generator = named_rng(experiment.run.seed, "partition")
-        partition = draw_partition(train_labels(dataset), dataset.spec.classes, table, generator)
+    partition = _partition(experiment, dataset)
     if not 0 <= client < partition.clients:
         raise InputError(f"partition-id = {client}: the partition has clients 0 to {partition.clients - 1}")
-    model, _, _ = _model(experiment, dataset)
+    model = build_model(experiment, dataset.spec).model
     return ClientSetup(model, FederatedData(dataset, partition, model.device).client_data(client, round=1))
 
 
 def _dataset(experiment: Experiment) -> Dataset:
-    data = experiment.data
-    return load_registry().create("dataset", data.dataset, data.options).load(data_context(None, download=False))
-
-
-def _model(experiment: Experiment, dataset: Dataset) -> tuple[Model, Tensor, dict[str, Tensor]]:
     torch.set_num_threads(experiment.run.threads)
-    plugin = load_registry().create("model", experiment.model.name, experiment.model.options)
-    generator = named_generator(experiment.run.seed, "initial-weights")
-    return build_flat_model(plugin, dataset.spec, generator, resolve_device(experiment.run.device))
+    return load_dataset(experiment, data_context(None, download=False))
+
+
+def _partition(experiment: Experiment, dataset: Dataset) -> Partition:
+    table = experiment.partition
+    if table.file:
+        return load_partition(Path(table.file))[0]
+    generator = named_rng(experiment.run.seed, "partition")
+    return draw_partition(train_labels(dataset), dataset.spec.classes, table, generator)
 
 
 def _clients(experiment: Experiment) -> int:
