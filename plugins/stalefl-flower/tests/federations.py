@@ -32,5 +32,5 @@ def records(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "rounds.jsonl").read_text().splitlines()]
 
 
-def notes(out: Path) -> list[dict[str, Any]]:
+def events(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (out / "federation.jsonl").read_text().splitlines()]

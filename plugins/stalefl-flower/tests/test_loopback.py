@@ -19,13 +19,13 @@ MOST_SECONDS = 400
 """A training takes three seconds of processor time, most of it imports; on a machine at work on much else a minute."""
 
 
-def diary(out: Path) -> list[dict[str, Any]]:
+def events(out: Path) -> list[dict[str, Any]]:
     file = out / "federation.jsonl"
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
 def has(out: Path, event: str, **facts: Any) -> bool:
-    return any(note["event"] == event and facts.items() <= note.items() for note in diary(out))
+    return any(facts.items() <= found.items() for found in events(out) if found["event"] == event)
 
 
 def has_ended(federation: Loopback) -> bool:
@@ -60,7 +60,7 @@ def test_a_slow_node_is_late_compensated_and_recorded(tmp_path: Path) -> None:
     rounds = folder.read_rounds()
     assert [record["round"] for record in rounds] == [1, 2, 3]
     late = [update for record in rounds for update in record["late_updates"]]
-    assert 2 in {update["client"] for update in late}, diary(out)
+    assert 2 in {update["client"] for update in late}, events(out)
     assert all(update["staleness_rounds"] >= 1 for update in late)
 
     # The simulator, given the same arrivals, gives the same model, bit for bit.
@@ -89,7 +89,7 @@ def test_finishes_with_a_node_killed_mid_round_and_one_that_joins_late(tmp_path:
     assert [record["round"] for record in records] == [1, 2, 3, 4, 5]
     assert all(1 not in record["participants"] for record in records)
     assert 3 not in records[0]["participants"]
-    assert any(3 in record["participants"] for record in records), diary(out)
+    assert any(3 in record["participants"] for record in records), events(out)
     trace = read_trace(out / "arrivals.csv", clients=4)
     # Its work is under way to the end, or given up once Flower has noticed, a minute later.
     assert [row.arrived_round for row in trace if row.client == 1] == [6], "after the last round"

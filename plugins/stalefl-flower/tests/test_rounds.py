@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from fakes import FakeGrid, Node
-from federations import notes, records, run
+from federations import events, records, run
 from flwr.app import ArrayRecord, Message, MetricRecord, RecordDict
 from stalefl_flower.protocol import ARRAYS, DELTA, METRICS, SAMPLES
 
@@ -18,7 +18,7 @@ from stalefl.contracts import InputError
 
 def arrivals(out: Path) -> list[tuple[int, int, int]]:
     """(client, dispatched round, arrived round), in the order of arrival."""
-    return [(n["client"], n["dispatched_round"], n["round"]) for n in notes(out) if n["event"] == "arrived"]
+    return [(e["client"], e["dispatched_round"], e["round"]) for e in events(out) if e["event"] == "arrived"]
 
 
 def nodes(count: int = 3) -> list[Node]:
@@ -38,7 +38,7 @@ def test_a_busy_node_is_sent_nothing(tmp_path: Path) -> None:
     slow = nodes()
     slow[1].seconds = [7.0]
     run(FakeGrid(slow), tmp_path, rounds=6, round_seconds=3.0)
-    assert [n["round"] for n in notes(tmp_path) if n["event"] == "sent" and n["client"] == 1] == [1, 6]
+    assert [e["round"] for e in events(tmp_path) if e["event"] == "sent" and e["client"] == 1] == [1, 6]
 
 
 def test_a_round_ends_with_as_many_replies_as_are_asked_for(tmp_path: Path) -> None:
@@ -53,15 +53,15 @@ def test_a_killed_node_is_given_up_when_flower_says_so_and_the_run_ends(tmp_path
     killed[1].dies = 1.5
     run(FakeGrid(killed), tmp_path, rounds=4)
     assert [a for a in arrivals(tmp_path) if a[0] == 1] == [(1, 1, 1)]
-    failed = [n for n in notes(tmp_path) if n["event"] == "failed"]
-    assert [(n["client"], n["dispatched_round"], n["reason"]) for n in failed] == [(1, 2, "error 5: offline")]
+    failed = [e for e in events(tmp_path) if e["event"] == "failed"]
+    assert [(e["client"], e["dispatched_round"], e["reason"]) for e in failed] == [(1, 2, "error 5: offline")]
 
 
 def test_a_node_that_joins_late_gets_work_at_once(tmp_path: Path) -> None:
     late = nodes()
     late[2].joins = 2.2
     run(FakeGrid(late), tmp_path, rounds=4, clients_to_start=2)
-    mine = [(n["event"], n["round"]) for n in notes(tmp_path) if n.get("client") == 2 or n.get("node") == 102]
+    mine = [(e["event"], e["round"]) for e in events(tmp_path) if e.get("client") == 2 or e.get("node") == 102]
     assert mine[:4] == [("seen", 3), ("joined", 3), ("sent", 3), ("arrived", 3)]
 
 
@@ -70,7 +70,7 @@ def test_a_node_that_comes_back_under_a_new_id_is_the_same_client(tmp_path: Path
     back[1].seconds = [1.0, 50.0]
     run(FakeGrid(back), tmp_path, rounds=4)
     assert [a for a in arrivals(tmp_path) if a[0] == 1] == [(1, 1, 1), (1, 2, 2), (1, 3, 3), (1, 4, 4)]
-    replaced = next(n for n in notes(tmp_path) if n["event"] == "replaced")
+    replaced = next(e for e in events(tmp_path) if e["event"] == "replaced")
     assert (replaced["client"], replaced["node"], replaced["reason"]) == (1, 101, "1 jobs abandoned")
 
 
@@ -90,7 +90,7 @@ def test_a_node_that_fails_gets_work_again_in_the_next_round(tmp_path: Path) -> 
     failing[0].change = broken
     run(FakeGrid(failing), tmp_path, rounds=2)
     assert [a for a in arrivals(tmp_path) if a[0] == 0] == [(0, 2, 2)]
-    assert any("out of memory" in n.get("reason", "") for n in notes(tmp_path))
+    assert any("out of memory" in e.get("reason", "") for e in events(tmp_path))
 
 
 def changed(change: Callable[[RecordDict], None]) -> Callable[[Message], Message]:
@@ -131,8 +131,8 @@ def test_a_reply_that_cannot_be_used_is_refused_told_and_counted(tmp_path: Path,
     faulty = nodes()
     faulty[2].change = changed(change)
     result = run(FakeGrid(faulty), tmp_path, rounds=2)
-    rejected = [n for n in notes(tmp_path) if n["event"] == "rejected"]
-    assert [n["client"] for n in rejected] == [2, 2]
+    rejected = [e for e in events(tmp_path) if e["event"] == "rejected"]
+    assert [e["client"] for e in rejected] == [2, 2]
     assert reason in rejected[0]["reason"]
     assert result["rejected_updates"] == 2
     assert [record["rejections"] for record in records(tmp_path)] == [[{"client": 2, "cause": "unreadable"}]] * 2

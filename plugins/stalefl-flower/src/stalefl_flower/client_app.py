@@ -27,7 +27,7 @@ def join(message: Message, context: Context) -> Message:
 @app.train()
 def train(message: Message, context: Context) -> Message:
     """One local training, from the model in the message."""
-    from stalefl_flower.local import train_and_reply
+    from stalefl_flower.client_training import train_and_reply
 
     return train_and_reply(message, partition_id(context.node_config), delay_seconds(context.node_config))
 

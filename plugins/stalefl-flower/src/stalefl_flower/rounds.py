@@ -21,12 +21,12 @@ from stalefl.config.explain import one_line
 from stalefl.contracts import ClientUpdate, InputError, ServerView, State
 from stalefl.server.coordinator import Coordinator
 from stalefl.server.round import ServerRound
-from stalefl_flower.diary import Diary
+from stalefl_flower.client_nodes import ClientNodes
+from stalefl_flower.event_log import EventLog
+from stalefl_flower.messenger import Job, Messenger
 from stalefl_flower.options import FederationOptions
-from stalefl_flower.post import Job, Post
 from stalefl_flower.protocol import Unusable, join_message, read_client
-from stalefl_flower.roster import Roster
-from stalefl_flower.work import Work, read_reply, train_message
+from stalefl_flower.train_messages import TrainInstruction, read_reply, train_message
 
 GONE = (ErrorCode.NODE_UNAVAILABLE, ErrorCode.MESSAGE_UNAVAILABLE, ErrorCode.REPLY_MESSAGE_UNAVAILABLE)
 MOST_REASON = 300
@@ -87,18 +87,18 @@ class Federation:
     """The server's part of a federation."""
 
     server: Coordinator
-    post: Post
+    messenger: Messenger
     options: FederationOptions
     experiment: str
     """As TOML, for the clients."""
-    diary: Diary
+    events: EventLog
     clock: Clock = field(default_factory=Clock)
-    roster: Roster = field(init=False)
+    nodes: ClientNodes = field(init=False)
     lateness_rounds: dict[int, int] = field(default_factory=dict)
     """By client, the staleness of its last reply: what is expected of its next."""
 
     def __post_init__(self) -> None:
-        self.roster = Roster(self.server.clients)
+        self.nodes = ClientNodes(self.server.clients)
         self._heard = self.clock.now()
 
     def start(self, weights: Tensor, buffers: dict[str, Tensor]) -> FederationState:
@@ -107,11 +107,11 @@ class Federation:
         log.info("waiting for %d clients", self.options.clients_to_start)
         while True:
             self._ask_newcomers(0)
-            for reply in self.post.collect():
+            for reply in self.messenger.collect():
                 self._enter(reply, 0)
-            if len(self.roster.present(self.post.nodes())) >= self.options.clients_to_start:
+            if len(self.nodes.present(self.messenger.nodes())) >= self.options.clients_to_start:
                 break
-            self._pause(f"{len(self.roster.node_of)} of {self.options.clients_to_start} clients have joined")
+            self._pause(f"{len(self.nodes.node_of)} of {self.options.clients_to_start} clients have joined")
         method_state = self.server.method.init(self.server.view(0, weights, buffers))
         return FederationState(0, weights, buffers, method_state)
 
@@ -129,7 +129,7 @@ class Federation:
         while True:
             # 1. Ask who is new, and take what has come in.
             self._ask_newcomers(view.round)
-            for reply in self.post.collect():
+            for reply in self.messenger.collect():
                 self._enter(reply, view.round)
                 self._take(reply, current)
             # 2. Send the model to every client that is idle, until enough has come in for a round.
@@ -139,7 +139,7 @@ class Federation:
             self._pause(f"no usable reply in round {view.round}")
         # 3. Let the server reject, compensate, aggregate and refine.
         began = self.clock.now()
-        view = replace(view, awaited=self.post.awaited())
+        view = replace(view, awaited=self.messenger.awaited())
         outcome = self.server.serve(view, current.updates, state.method_state)
         server_seconds = self.clock.now() - began
         facts = RoundFacts(
@@ -155,48 +155,48 @@ class Federation:
     # --- nodes ------------------------------------------------------------------------------------------------------
 
     def _ask_newcomers(self, round: int) -> None:
-        for node in self.roster.newcomers(self.post.nodes()):
-            self.diary.note("seen", round, node=node)
-            if not self.post.ask(node, join_message(node)):
-                self.roster.forget(node)
+        for node in self.nodes.newcomers(self.messenger.nodes()):
+            self.events.add("seen", round, node=node)
+            if not self.messenger.ask(node, join_message(node)):
+                self.nodes.forget(node)
 
     def _enter(self, reply: Message, round: int) -> None:
         """Give a node that has answered its client's number."""
-        node = self.post.take_query(reply)
+        node = self.messenger.take_query(reply)
         if node is None:
             return
         client = self._who(reply, node, round)
         if client is None:
             return
-        before = self.roster.enter(node, client)
-        self.diary.note("joined", round, client=client, node=node)
+        before = self.nodes.enter(node, client)
+        self.events.add("joined", round, client=client, node=node)
         if before is not None:
-            abandoned = self.post.abandon(before)
-            self.diary.note("replaced", round, client=client, node=before, reason=f"{len(abandoned)} jobs abandoned")
+            abandoned = self.messenger.abandon(before)
+            self.events.add("replaced", round, client=client, node=before, reason=f"{len(abandoned)} jobs abandoned")
 
     def _who(self, reply: Message, node: int, round: int) -> int | None:
         """The client a node says it is, or the next free number; None if it cannot take part."""
         try:
             if reply.has_error():
                 if reply.error.code in GONE:
-                    self.roster.forget(node)
+                    self.nodes.forget(node)
                 if reply.error.code != ErrorCode.CLIENT_APP_RAISED_EXCEPTION:
                     raise Unusable(_reason(reply))
                 client = None  # a ClientApp of the user's own that does not know the question
             else:
                 client = read_client(reply, self.server.clients)
             if client is None:
-                client = self.roster.free_client()
+                client = self.nodes.free_client()
             if client is None:
                 raise Unusable(f"all {self.server.clients} clients are there (partition.clients)")
         except Unusable as error:
-            self.diary.note("refused", round, node=node, reason=str(error))
+            self.events.add("refused", round, node=node, reason=str(error))
             return None
         return client
 
     def _send_work(self, current: OpenRound) -> None:
-        unavailable = self.post.busy() | current.rested
-        for client, node in self.roster.present(self.post.nodes()).items():
+        unavailable = self.messenger.busy() | current.rested
+        for client, node in self.nodes.present(self.messenger.nodes()).items():
             if client not in unavailable:
                 self._send(client, node, current)
 
@@ -204,31 +204,31 @@ class Federation:
         round = current.view.round
         expected_rounds = self.lateness_rounds.get(client, 0)
         sent = self.server.send(client, expected_rounds, current.view, current.method_state)
-        work = Work(client, round, self.experiment)
-        message = train_message(node, work, sent, self.server, self.options.reply_seconds)
-        if self.post.send(Job(client, node, round, sent), message):
-            self.diary.note("sent", round, client=client, node=node)
+        instruction = TrainInstruction(client, round, self.experiment)
+        message = train_message(node, instruction, sent, self.server, self.options.reply_seconds)
+        if self.messenger.send(Job(client, node, round, sent), message):
+            self.events.add("sent", round, client=client, node=node)
         else:
             current.rested.add(client)
-            self.diary.note("failed", round, client=client, node=node, reason="the SuperLink did not take the message")
+            self.events.add("failed", round, client=client, node=node, reason="the SuperLink did not take the message")
 
     # --- replies ----------------------------------------------------------------------------------------------------
 
     def _take(self, reply: Message, current: OpenRound) -> None:
-        job = self.post.take_job(reply)
+        job = self.messenger.take_job(reply)
         if job is None:
             return
         round = current.view.round
         current.rested.add(job.client)
         facts = {"client": job.client, "node": job.node, "dispatched_round": job.round}
         if reply.has_error():
-            self.diary.note("failed", round, **facts, reason=_reason(reply))
+            self.events.add("failed", round, **facts, reason=_reason(reply))
             return
         try:
             read = read_reply(reply, job.sent, self.server.model)
         except Unusable as error:
             current.refused.append(job.client)
-            self.diary.note("rejected", round, **facts, reason=str(error))
+            self.events.add("rejected", round, **facts, reason=str(error))
             return
         self._heard = self.clock.now()
         self.lateness_rounds[job.client] = round - job.round
@@ -236,7 +236,7 @@ class Federation:
         current.updates.append(
             ClientUpdate(job.client, read.delta, read.samples, job.round, round, job.sent.weights, read.buffers)
         )
-        self.diary.note("arrived", round, **facts)
+        self.events.add("arrived", round, **facts)
 
     def _is_over(self, current: OpenRound) -> bool:
         if not current.updates:
@@ -244,12 +244,12 @@ class Federation:
         if self.clock.now() - current.began >= self.options.round_seconds:
             return True
         if self.options.replies:
-            return len(current.updates) >= self.options.replies or not self.post.jobs
-        return all(job.round != current.view.round for job in self.post.jobs.values())
+            return len(current.updates) >= self.options.replies or not self.messenger.jobs
+        return all(job.round != current.view.round for job in self.messenger.jobs.values())
 
     def _pause(self, what: str) -> None:
         if self.clock.now() - self._heard >= self.options.patience_seconds:
-            last = f"; the last failure: {self.diary.last_reason}" if self.diary.last_reason else ""
+            last = f"; the last failure: {self.events.last_reason}" if self.events.last_reason else ""
             raise InputError(f"{what} for {self.options.patience_seconds:g} seconds (patience_seconds){last}")
         self.clock.sleep(self.options.poll_seconds)
 

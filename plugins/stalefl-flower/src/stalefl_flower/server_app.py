@@ -12,12 +12,12 @@ from flwr.serverapp import Grid, ServerApp
 
 from stalefl.config.loading import experiment_to_toml
 from stalefl.contracts import InputError
-from stalefl_flower.book import Book
-from stalefl_flower.diary import Diary
+from stalefl_flower.event_log import EventLog
+from stalefl_flower.messenger import Grid as AnyGrid
+from stalefl_flower.messenger import Messenger
 from stalefl_flower.options import read_run_config
-from stalefl_flower.post import Grid as AnyGrid
-from stalefl_flower.post import Post
 from stalefl_flower.rounds import Clock, Federation
+from stalefl_flower.run_writer import RunWriter
 from stalefl_flower.setup import set_up_server
 
 app = ServerApp()
@@ -39,19 +39,19 @@ def run_federation(grid: AnyGrid, run_config: Mapping[str, Any], clock: Clock | 
     """All rounds; gives the result. Raises InputError for a bad run config, and if nobody replies any more."""
     experiment, options = read_run_config(run_config)
     setup = set_up_server(experiment)
-    book = Book.create(experiment, options, setup.server, setup.test)
-    with book.folder.locked():
-        diary = Diary(book.note)
+    writer = RunWriter.create(experiment, options, setup.server, setup.test)
+    with writer.folder.locked():
+        events = EventLog(writer.add_event)
         federation = Federation(
-            setup.server, Post(grid), options, experiment_to_toml(experiment), diary, clock or Clock()
+            setup.server, Messenger(grid), options, experiment_to_toml(experiment), events, clock or Clock()
         )
         start = state = federation.start(setup.weights, setup.buffers)
         for state, facts in federation.rounds(start, experiment.run.rounds):
-            record = book.add_round(state, facts, federation.post.awaited())
+            record = writer.add_round(state, facts, federation.messenger.awaited())
             log.info(_round_in_words(record))
-        result = book.close(state)
-    log.info("done: %s", book.folder.path)
-    log.info("next: stalefl report %s", book.folder.path)
+        result = writer.close(state)
+    log.info("done: %s", writer.folder.path)
+    log.info("next: stalefl report %s", writer.folder.path)
     return result
 
 

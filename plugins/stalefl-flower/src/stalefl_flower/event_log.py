@@ -1,4 +1,4 @@
-"""What happened when: one line for every message and every node that comes, goes or fails."""
+"""The events of a federation: one for every message and every node that comes, goes or fails."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ log = logging.getLogger("stalefl_flower")
 
 
 @dataclass
-class Diary:
-    """Notes go to ``write`` and to the log; trouble as a warning with its reason."""
+class EventLog:
+    """Gives every event to ``write`` and to the log; trouble as a warning with its reason."""
 
-    write: Callable[[dict[str, Any]], None] = lambda note: None
+    write: Callable[[dict[str, Any]], None] = lambda event: None
     last_reason: str = ""
 
-    def note(self, event: Event, round: int, **facts: Any) -> None:
+    def add(self, event: Event, round: int, **facts: Any) -> None:
         self.write({"event": event, "round": round, **facts})
         about = ", ".join(f"{key} {value}" for key, value in facts.items() if key != "reason")
         reason = facts.get("reason", "")

@@ -16,29 +16,29 @@ from stalefl.run.parts import local_training
 from stalefl.seeds import named_generator
 from stalefl.training.local_update import local_update
 from stalefl_flower.setup import ClientSetup, set_up_client
-from stalefl_flower.work import Reply, Work, read_work, update_reply
+from stalefl_flower.train_messages import TrainInstruction, TrainReply, read_instruction, reply_message
 
 
 def train_and_reply(message: Message, own_client: int | None, delay_seconds: float) -> Message:
-    """The reply to work. ``own_client`` says whose samples are used; None: those of the number the server gave."""
+    """The reply to an instruction. ``own_client`` says whose samples are used; None: those of the client it names."""
     began = time.monotonic()
-    work, named = read_work(message)
-    setup = _setup(work.experiment, work.client if own_client is None else own_client)
-    reply = trained(work, named, setup)
+    instruction, named = read_instruction(message)
+    setup = _setup(instruction.experiment, instruction.client if own_client is None else own_client)
+    reply = trained(instruction, named, setup)
     time.sleep(delay_seconds)
-    return update_reply(message, reply._replace(train_seconds=time.monotonic() - began), setup.model)
+    return reply_message(message, reply._replace(train_seconds=time.monotonic() - began), setup.model)
 
 
-def trained(work: Work, named: Mapping[str, Tensor], setup: ClientSetup) -> Reply:
+def trained(instruction: TrainInstruction, named: Mapping[str, Tensor], setup: ClientSetup) -> TrainReply:
     """The update that the simulator's client would send: the same program, data and named draws."""
-    experiment, model = _experiment(work.experiment), setup.model
+    experiment, model = _experiment(instruction.experiment), setup.model
     weights = model.layout.from_named(named).to(model.device)
     buffers = {name: value.to(model.device) for name, value in named.items() if name not in model.layout.names}
     inputs, targets = setup.data
-    generator = named_generator(experiment.run.seed, "local-training", work.round, work.client)
+    generator = named_generator(experiment.run.seed, "local-training", instruction.round, instruction.client)
     program = local_training(experiment.training)
     result = local_update(model, weights, buffers, inputs, targets, program, generator)
-    return Reply(result.delta, result.buffers, len(targets), 0.0)
+    return TrainReply(result.delta, result.buffers, len(targets), 0.0)
 
 
 @lru_cache(maxsize=1)
@@ -48,5 +48,5 @@ def _experiment(toml: str) -> Experiment:
 
 @lru_cache(maxsize=1)
 def _setup(toml: str, client: int) -> ClientSetup:
-    # The same for all work of a run, where Flower keeps the process.
+    # The same for all instructions of a run, where Flower keeps the process.
     return set_up_client(_experiment(toml), client)

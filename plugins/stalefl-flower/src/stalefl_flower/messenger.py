@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -36,8 +36,8 @@ class Job:
 
 
 @dataclass
-class Post:
-    """What is under way, by the id of the message sent."""
+class Messenger:
+    """Sends messages, and knows which replies are still to come, by the id of the message sent."""
 
     grid: Grid
     jobs: dict[str, Job] = field(default_factory=dict)
@@ -54,9 +54,9 @@ class Post:
             self.queries[key] = node
         return key is not None
 
-    def send(self, job: Job, work: Message) -> bool:
-        """Whether the work is on its way."""
-        key = self._push(work)
+    def send(self, job: Job, instruction: Message) -> bool:
+        """Whether the instruction is on its way."""
+        key = self._push(instruction)
         if key:
             self.jobs[key] = job
         return key is not None
@@ -97,9 +97,6 @@ class Post:
     def awaited(self) -> frozenset[tuple[int, int]]:
         """(client, round of dispatch) of the models that clients still work on."""
         return frozenset((job.client, job.round) for job in self.jobs.values())
-
-    def under_way(self) -> Mapping[str, Job]:
-        return dict(self.jobs)
 
     def _push(self, message: Message) -> str | None:
         """The message's id; one at a time, as Flower refuses a request that is too large as a whole."""

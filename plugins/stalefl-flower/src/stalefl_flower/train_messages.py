@@ -1,4 +1,4 @@
-"""What is in the messages about local training. Which model a reply started from is known by the id of the message that
+"""What is in the messages of type ``train``. Which model a reply started from is known by the id of the message that
 it answers."""
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from stalefl_flower.protocol import (
 )
 
 
-class Work(NamedTuple):
+class TrainInstruction(NamedTuple):
     """What a client is asked to do, besides the model."""
 
     client: int
@@ -40,7 +40,7 @@ class Work(NamedTuple):
     """As TOML."""
 
 
-class Reply(NamedTuple):
+class TrainReply(NamedTuple):
     """What a client sent back."""
 
     delta: Tensor
@@ -54,16 +54,20 @@ class Reply(NamedTuple):
 # --- from the server ------------------------------------------------------------------------------------------------
 
 
-def train_message(node: int, work: Work, sent: Sent, server: Coordinator, reply_seconds: float) -> Message:
+def train_message(
+    node: int, instruction: TrainInstruction, sent: Sent, server: Coordinator, reply_seconds: float
+) -> Message:
     """The model in ``arrays``; in ``config`` the local program, key by key, and the whole experiment as TOML."""
     named = {**server.model.layout.to_named(sent.weights), **sent.buffers}
     program = {key.replace("_", "-"): value for key, value in asdict(server.training).items()}
-    config = ConfigRecord({ROUND: work.round, CLIENT: work.client, **program, EXPERIMENT: work.experiment})
+    config = ConfigRecord(
+        {ROUND: instruction.round, CLIENT: instruction.client, **program, EXPERIMENT: instruction.experiment}
+    )
     content = RecordDict({ARRAYS: to_arrays(named), CONFIG: config})
-    return Message(content, node, TRAIN, group_id=str(work.round), ttl=reply_seconds)
+    return Message(content, node, TRAIN, group_id=str(instruction.round), ttl=reply_seconds)
 
 
-def read_reply(message: Message, sent: Sent, model: Model) -> Reply:
+def read_reply(message: Message, sent: Sent, model: Model) -> TrainReply:
     """The update in a reply to a model ``sent``: ``delta``, or the weights after training in ``arrays``.
 
     Buffers are in a record of their own or among the arrays; where there are none, those sent stay. Raises
@@ -81,7 +85,7 @@ def read_reply(message: Message, sent: Sent, model: Model) -> Reply:
         buffers = {name: named[name] for name in sent.buffers if name in named}
     else:
         raise Unusable(f"no record '{DELTA}' or '{ARRAYS}'; it has: {', '.join(message.content) or 'nothing'}")
-    return Reply(flat, _fitting(buffers, sent.buffers), samples, seconds)
+    return TrainReply(flat, _fitting(buffers, sent.buffers), samples, seconds)
 
 
 def _figures(message: Message) -> tuple[int, float]:
@@ -117,16 +121,16 @@ def _fitting(received: Mapping[str, Tensor], sent: Mapping[str, Tensor]) -> dict
 # --- at a client ----------------------------------------------------------------------------------------------------
 
 
-def read_work(message: Message) -> tuple[Work, dict[str, Tensor]]:
+def read_instruction(message: Message) -> tuple[TrainInstruction, dict[str, Tensor]]:
     """What a client is asked to do, and the model by name. Raises Unusable if it came from another program."""
     config = message.content.config_records.get(CONFIG, ConfigRecord())
     client, round, experiment = (config.get(key) for key in (CLIENT, ROUND, EXPERIMENT))
     if not (isinstance(client, int) and isinstance(round, int) and isinstance(experiment, str)):
         raise Unusable(f"'{CONFIG}' lacks {CLIENT}, {ROUND} or {EXPERIMENT}: the ServerApp is not stalefl's")
-    return Work(client, round, experiment), _tensors(message.content.array_records, ARRAYS)
+    return TrainInstruction(client, round, experiment), _tensors(message.content.array_records, ARRAYS)
 
 
-def update_reply(work: Message, reply: Reply, model: Model) -> Message:
+def reply_message(instruction: Message, reply: TrainReply, model: Model) -> Message:
     """A reply with an exact update, to be read back bit for bit."""
     content = RecordDict(
         {
@@ -135,7 +139,7 @@ def update_reply(work: Message, reply: Reply, model: Model) -> Message:
             METRICS: MetricRecord({SAMPLES: reply.samples, SECONDS: reply.train_seconds}),
         }
     )
-    return Message(content, reply_to=work)
+    return Message(content, reply_to=instruction)
 
 
 def to_arrays(named: Mapping[str, Tensor]) -> ArrayRecord:

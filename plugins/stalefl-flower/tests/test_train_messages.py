@@ -1,4 +1,4 @@
-"""Work and replies in messages, there and back."""
+"""Instructions and replies in messages, there and back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ import pytest
 import torch
 from flwr.app import ArrayRecord, Message, MetricRecord, RecordDict
 from stalefl_flower.protocol import ARRAYS, CONFIG, METRICS, SAMPLES, Unusable
-from stalefl_flower.work import Reply, Work, read_reply, read_work, train_message, update_reply
+from stalefl_flower.train_messages import (
+    TrainInstruction,
+    TrainReply,
+    read_instruction,
+    read_reply,
+    reply_message,
+    train_message,
+)
 from torch import nn
 
 from stalefl.contracts import Compensator, InputSpec, LocalTraining, ModelPlugin, Options
@@ -31,15 +38,15 @@ SENT = Sent(WEIGHTS, BUFFERS)
 SERVER = Coordinator(Compensator(Options()), MODEL, LocalTraining(lr=0.25, local_epochs=3), SPEC, seed=0, clients=2)
 
 
-def work() -> Message:
-    message = train_message(5, Work(1, 7, "[run]"), SENT, SERVER, reply_seconds=60.0)
+def instruction() -> Message:
+    message = train_message(5, TrainInstruction(1, 7, "[run]"), SENT, SERVER, reply_seconds=60.0)
     message.metadata.__dict__["_message_id"] = "sent"
     return message
 
 
-def test_work_arrives_as_it_was_sent() -> None:
-    message = work()
-    told, named = read_work(message)
+def test_an_instruction_arrives_as_it_was_sent() -> None:
+    message = instruction()
+    told, named = read_instruction(message)
     assert told == (1, 7, "[run]")
     assert torch.equal(MODEL.layout.from_named(named), WEIGHTS)
     assert {name: named[name].tolist() for name in BUFFERS} == {name: b.tolist() for name, b in BUFFERS.items()}
@@ -47,14 +54,14 @@ def test_work_arrives_as_it_was_sent() -> None:
 
 
 def test_the_config_tells_other_clientapps_the_local_program() -> None:
-    config = work().content[CONFIG]
+    config = instruction().content[CONFIG]
     assert (config["lr"], config["local-epochs"], config["batch-size"], config["server-round"]) == (0.25, 3, 0, 7)
 
 
 def test_an_update_and_its_buffers_come_back_bit_for_bit() -> None:
     delta = torch.linspace(-1, 1, MODEL.layout.size)
     after = {name: buffer + 1 for name, buffer in BUFFERS.items()}
-    read = read_reply(update_reply(work(), Reply(delta, after, 12, 0.5), MODEL), SENT, MODEL)
+    read = read_reply(reply_message(instruction(), TrainReply(delta, after, 12, 0.5), MODEL), SENT, MODEL)
     assert torch.equal(read.delta, delta)
     assert (read.samples, read.train_seconds) == (12, 0.5)
     assert {name: (b.dtype, b.tolist()) for name, b in read.buffers.items()} == {
@@ -64,7 +71,7 @@ def test_an_update_and_its_buffers_come_back_bit_for_bit() -> None:
 
 def reply_of(state: dict[str, Any], metrics: dict[str, Any] | None = None) -> Message:
     content = {ARRAYS: ArrayRecord(state), METRICS: MetricRecord(metrics or {SAMPLES: 4})}
-    return Message(RecordDict(content), reply_to=work())
+    return Message(RecordDict(content), reply_to=instruction())
 
 
 def test_a_state_dict_is_taken_apart_into_weights_and_buffers() -> None:

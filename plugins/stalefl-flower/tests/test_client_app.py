@@ -10,7 +10,7 @@ from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 from stalefl_flower.client_app import delay_seconds, partition_id
 from stalefl_flower.protocol import ARRAYS, CLIENT, CONFIG, METRICS, SAMPLES, Unusable, join_message, read_client
-from stalefl_flower.work import read_work
+from stalefl_flower.train_messages import read_instruction
 
 from stalefl.contracts import InputError
 from stalefl.storage import load_weights
@@ -48,10 +48,10 @@ def test_a_client_that_does_not_exist_is_refused(client: Any) -> None:
         read_client(reply, 3)
 
 
-def test_work_of_another_serverapp_is_told_from_stalefls() -> None:
+def test_an_instruction_of_another_serverapp_is_told_from_stalefls() -> None:
     message = Message(RecordDict({CONFIG: ConfigRecord({"lr": 0.1})}), 7, "train")
     with pytest.raises(Unusable, match="not stalefl's"):
-        read_work(message)
+        read_instruction(message)
 
 
 def own_app(delta: float) -> ClientApp:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fakes import FakeGrid, Node
 from federations import run
-from stalefl_flower.book import with_unheard
+from stalefl_flower.run_writer import with_unheard
 from typer.testing import CliRunner
 
 from stalefl.cli.app import app

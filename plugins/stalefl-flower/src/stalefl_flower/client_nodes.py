@@ -1,4 +1,4 @@
-"""Which node is which client. Nodes come and go, with new ids when they return; a method's memory is by client."""
+"""The node of every client. Nodes come and go, with new ids when they return; a method's memory is by client."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Roster:
+class ClientNodes:
     """Nodes by client. A node that has not said which client it is has no work yet."""
 
     clients: int

@@ -1,5 +1,5 @@
-"""The run folder of a federation: stalefl's own records, so that ``evaluate``, ``report``, ``invert`` and
-``privacy-audit`` read it as any other, and a diary of the messages beside them."""
+"""What a federation writes: a run folder with stalefl's own records, so that ``evaluate``, ``report``, ``invert`` and
+``privacy-audit`` read it as any other, and a log of its events beside them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from stalefl_flower.export import UPDATES, export_update
 from stalefl_flower.options import FederationOptions
 from stalefl_flower.rounds import FederationState, RoundFacts
 
-ARRIVALS, DIARY = "arrivals.csv", "federation.jsonl"
+ARRIVALS, EVENTS = "arrivals.csv", "federation.jsonl"
 
 
 @dataclass
-class Book:
-    """Where a federation is recorded."""
+class RunWriter:
+    """Writes the run folder of a federation."""
 
     folder: RunFolder
     experiment: Experiment
@@ -45,24 +45,24 @@ class Book:
     @classmethod
     def create(
         cls, experiment: Experiment, options: FederationOptions, server: Coordinator, test: Split | None
-    ) -> Book:
+    ) -> RunWriter:
         """A new run folder. Raises InputError if it exists, unless ``force``."""
         place = Path(options.out).absolute()
         if not options.force and place.is_dir() and any(place.iterdir()):
             valid = "another federation.out, or federation.force=true to replace the run in it"
             raise InputError(f"{place} exists and is not empty; valid: {valid}")
         folder = RunFolder.create(place, options.force)
-        for name in (ARRIVALS, DIARY):
+        for name in (ARRIVALS, EVENTS):
             (folder.path / name).unlink(missing_ok=True)
         shutil.rmtree(folder.path / UPDATES, ignore_errors=True)
         folder.write_config(experiment_to_toml(replayable(experiment, folder.path / ARRIVALS)))
         folder.write_environment(environment(str(server.model.device), experiment.run.threads))
         return cls(folder, experiment, options, server, test)
 
-    def note(self, note: Mapping[str, Any]) -> None:
-        """Add a line to the diary."""
-        line = {"seconds": round(time.monotonic() - self.began, 3), **note}
-        with (self.folder.path / DIARY).open("a", encoding="utf-8") as file:
+    def add_event(self, event: Mapping[str, Any]) -> None:
+        """Add a line to the log of events."""
+        line = {"seconds": round(time.monotonic() - self.began, 3), **event}
+        with (self.folder.path / EVENTS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def add_round(
