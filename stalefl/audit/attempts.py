@@ -40,7 +40,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Recovered:
+class AttemptResult:
     """What an attempt left: labels [M, K], inputs [M, *shape] or None, its final loss, and what it cost."""
 
     labels: Tensor
@@ -85,17 +85,17 @@ def is_done(attempt: Attempt) -> bool:
     return _stored(attempt.path) is not None
 
 
-def _stored(path: Path) -> Recovered | None:
+def _stored(path: Path) -> AttemptResult | None:
     """None if the file is missing or damaged."""
     if not path.is_file():
         return None
     try:
-        return Recovered(**load_tree(path))
+        return AttemptResult(**load_tree(path))
     except (InputError, TypeError):
         return None
 
 
-def _attacked(attempt: Attempt, report: Callable[[float], None], should_stop: Callable[[], bool]) -> Recovered:
+def _attacked(attempt: Attempt, report: Callable[[float], None], should_stop: Callable[[], bool]) -> AttemptResult:
     def watch(share: float) -> None:
         if should_stop():
             raise _Stopped
@@ -110,7 +110,7 @@ def _attacked(attempt: Attempt, report: Callable[[float], None], should_stop: Ca
     leak: Leak = attack.attack(exposure, watch)
     seconds = time.perf_counter() - began
     inputs = None if leak.inputs is None else leak.inputs.detach().float().cpu()
-    return Recovered(leak.labels.detach().float().cpu(), inputs, leak.loss, leak.iterations, seconds)
+    return AttemptResult(leak.labels.detach().float().cpu(), inputs, leak.loss, leak.iterations, seconds)
 
 
 def _bench(experiment: str, spec: InputSpec, folder: Path) -> Bench:
@@ -126,12 +126,12 @@ def _bench_of(experiment: str, spec: InputSpec, folder: Path, cases_written_ns: 
     return Bench.build(described, spec, cases)
 
 
-def best(tries: Sequence[Recovered]) -> Recovered:
+def best(tries: Sequence[AttemptResult]) -> AttemptResult:
     """Of several attempts the one of least loss, as an attacker would choose; the first of equals."""
     return min(tries, key=lambda found: found.loss if math.isfinite(found.loss) else math.inf)
 
 
-def load_best(folder: AuditFolder, attack: str, defence: str, case: int, restarts: int) -> Recovered | None:
+def load_best(folder: AuditFolder, attack: str, defence: str, case: int, restarts: int) -> AttemptResult | None:
     """The best of the attempts on a case that are done; None if there is none yet."""
     paths = [folder.attempt(attack, defence, case, restart) for restart in range(restarts)]
     found = [tried for path in paths if (tried := _stored(path)) is not None]

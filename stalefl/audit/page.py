@@ -92,17 +92,17 @@ def _recovered(
 
 
 def _pair(case: KeptCase | None, sample: int) -> tuple[Tensor | None, str]:
-    figures = None if case is None else case.figures
-    if figures is None or figures.matching is None or figures.recovered is None:
+    measured = None if case is None else case.measurements
+    if measured is None or measured.matching is None or measured.recovered is None:
         return None, ""
-    places = (figures.matching.true == sample).nonzero().flatten().tolist()
+    places = (measured.matching.true == sample).nonzero().flatten().tolist()
     if not places:
         return None, ""
-    psnr, recall = (figures.per_pair.get(name) for name in ("psnr", "token_recall"))
+    psnr, recall = (measured.per_pair.get(name) for name in ("psnr", "token_recall"))
     note = f"{float(psnr[places[0]]):.1f} dB" if psnr is not None else ""
     if recall is not None:
         note = f"{float(recall[places[0]]):.0%}"
-    return figures.recovered[places[0]], note
+    return measured.recovered[places[0]], note
 
 
 def write_audit_page(audit: Audit, result: Mapping[str, Any], pictures: Sequence[str]) -> None:

@@ -298,14 +298,14 @@ def _measured(audit: Audit, networks: Mapping[str, Any], watch: Watch) -> dict[s
     """Measure, judge, write the pictures, ``result.json`` and the page."""
     from platformdirs import user_cache_path
 
-    from stalefl.audit.document import document
+    from stalefl.audit.document import audit_document
     from stalefl.audit.outcome import Networks, measure
     from stalefl.audit.page import draw_pictures, write_audit_page
 
     with watch.shares("measuring:") as advance:
         cache = user_cache_path("stalefl") / "classifiers"
         outcome = measure(audit, Networks(cache=cache, **networks), advance)
-    result = document(audit, outcome)
+    result = audit_document(audit, outcome)
     pictures = draw_pictures(audit, outcome)
     audit.folder.write_result(result)
     write_audit_page(audit, result, pictures)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from stalefl.audit.attempts import Attempt, Recovered, best, is_done, load_best, make_attempt
+from stalefl.audit.attempts import Attempt, AttemptResult, best, is_done, load_best, make_attempt
 from stalefl.audit.audit import Audit, attack, reopen_audit
 from stalefl.machine.processes import new_stop
 from stalefl.storage import load_tree, save_tree
@@ -30,8 +30,8 @@ def attacked(audit: Audit, jobs: int = 1, stop_after: int = 10**9) -> bool:
     return whole
 
 
-def results(audit: Audit) -> dict[str, Recovered]:
-    return {str(a.path.relative_to(audit.folder.path)): Recovered(**load_tree(a.path)) for a in audit.attempts}
+def results(audit: Audit) -> dict[str, AttemptResult]:
+    return {str(a.path.relative_to(audit.folder.path)): AttemptResult(**load_tree(a.path)) for a in audit.attempts}
 
 
 def assert_same(some: Audit, others: Audit) -> None:
@@ -90,7 +90,7 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     mine = recovered(LABEL, torch.zeros(1, 1, 8, 8), loss=42.0)
     write(audit.attempts[0], mine)
     assert attacked(audit)
-    kept, made = (Recovered(**load_tree(attempt.path)) for attempt in audit.attempts)
+    kept, made = (AttemptResult(**load_tree(attempt.path)) for attempt in audit.attempts)
     assert kept.loss == 42.0
     assert made.loss != 42.0
 

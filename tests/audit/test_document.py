@@ -10,7 +10,7 @@ import pytest
 
 from stalefl.audit.accounting import epsilon
 from stalefl.audit.audit import Audit, attack
-from stalefl.audit.document import document
+from stalefl.audit.document import audit_document
 from stalefl.audit.outcome import Networks, measure
 from stalefl.machine.processes import new_stop
 from tests.audit.problem import opened, write_all
@@ -24,7 +24,7 @@ def networks(user_cache: Path) -> Networks:
 
 
 def result(audit: Audit, networks: Networks) -> dict[str, Any]:
-    found = document(audit, measure(audit, networks))
+    found = audit_document(audit, measure(audit, networks))
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     return found
 

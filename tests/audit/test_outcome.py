@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stalefl.audit.audit import Audit
-from stalefl.audit.outcome import Cell, Networks, Outcome, measure
+from stalefl.audit.outcome import AuditCell, Networks, Outcome, measure
 from tests.audit.problem import opened, recovered, truth, write, write_all
 
 
@@ -16,7 +16,7 @@ def networks(user_cache: Path) -> Networks:
     return Networks(cache=user_cache / "stalefl" / "classifiers")
 
 
-def only(outcome: Outcome) -> Cell:
+def only(outcome: Outcome) -> AuditCell:
     (cell,) = outcome.cells
     return cell
 

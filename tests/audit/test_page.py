@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from stalefl.audit.audit import Audit, attack
-from stalefl.audit.document import document
+from stalefl.audit.document import audit_document
 from stalefl.audit.outcome import Networks, measure
 from stalefl.audit.page import draw_pictures, write_audit_page
 from stalefl.machine.processes import new_stop
@@ -23,7 +23,7 @@ def networks(user_cache: Path) -> Networks:
 def page_of(audit: Audit, networks: Networks) -> tuple[str, list[str]]:
     outcome = measure(audit, networks)
     pictures = draw_pictures(audit, outcome)
-    write_audit_page(audit, document(audit, outcome), pictures)
+    write_audit_page(audit, audit_document(audit, outcome), pictures)
     return audit.folder.page.read_text(), pictures
 
 

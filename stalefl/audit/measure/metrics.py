@@ -18,12 +18,12 @@ DIRECT = ("pixels", "signal")
 
 
 class Metric(NamedTuple):
-    """One figure of a cell, as tables, pages, pictures and conditions know it."""
+    """One measure of a cell, as tables, pages, pictures and conditions know it."""
 
     name: str
     title: str
     more_is_leak: bool | None
-    """True where a higher value is more leakage, False where a lower one is, None for a figure to compare with."""
+    """True where a higher value is more leakage, False where a lower one is, None for a value to compare with."""
     unit: str
     meaning: str
     spaces: tuple[str, ...] = ("pixels", "signal", "embedding")
@@ -146,7 +146,7 @@ _METRICS = (
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _METRICS}
 
-Values = dict[str, "float | None"]
+MetricValues = Mapping[str, "float | None"]
 """One value per metric of the space, by name; None where it is not known."""
 
 
