@@ -1,22 +1,25 @@
-"""The attacks themselves, each attempt a task of its own: done anywhere, in any order, and never twice."""
+"""The attacks themselves: each attempt is a task of its own, which any process makes, in any order, and never twice."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from stalefl.audit.audit import Audit
 from stalefl.audit.cases import Bench, Case
 from stalefl.audit.defences import Defence
 from stalefl.audit.plan import Plan
 from stalefl.config.schema import Experiment
 from stalefl.contracts import InputError, InputSpec, Leak
+from stalefl.machine.processes import Stop, fitting_jobs, run_all
 from stalefl.records.inspection_folders import AuditFolder
 from stalefl.seeds import named_generator
 from stalefl.storage import load_tree, save_tree
@@ -54,16 +57,33 @@ class _Stopped(Exception):
     pass
 
 
-def attempts(
-    experiment: Experiment, spec: InputSpec, plan: Plan, bench: Bench, folder: AuditFolder
-) -> Iterator[Attempt]:
-    """All attempts of an audit, case by case, so that one which is stopped has seen every cell."""
-    for case in range(len(bench.cases)):
-        for name, defence, unfit in plan.cells(bench.exposure(case, Defence())):
-            if unfit:
-                continue
-            for restart in range(plan.attempts_of(name)):
-                yield Attempt(experiment, spec, folder.path, name, defence, case, restart)
+def all_attempts(audit: Audit) -> list[Attempt]:
+    """Case by case, so that an audit which is stopped has seen every cell."""
+    experiment, spec, folder = audit.experiment, audit.dataset.spec, audit.folder.path
+    return [
+        Attempt(experiment, spec, folder, attack, defence, case, restart)
+        for case in range(len(audit.bench.cases))
+        for attack, defence, unfit in audit.plan.cells(audit.bench.exposure(case, Defence()))
+        if not unfit
+        for restart in range(audit.plan.attempts_per_case(attack))
+    ]
+
+
+def make_attempts(audit: Audit, jobs: int, on_share: Callable[[float], None], stop: Stop) -> bool:
+    """Make all attempts that are not made yet; ``on_share`` is told which share of them, from 0 to 1, is done. False if
+    ``stop`` left some undone."""
+    tasks, run = [task for task in all_attempts(audit) if not is_done(task)], audit.experiment.run
+    shares = [0.0] * len(tasks)
+
+    def on_event(index: int, share: Any) -> None:
+        shares[index] = share
+        on_share(sum(shares) / len(shares))
+
+    results = run_all(make_attempt, tasks, jobs or fitting_jobs(run.device, run.threads, len(tasks)), on_event, stop)
+    return all(results)
+
+
+# --- one attempt, in a process of its own ---------------------------------------------------------------------------
 
 
 def make_attempt(attempt: Attempt, report: Callable[[float], None], should_stop: Callable[[], bool]) -> bool | None:
@@ -124,6 +144,9 @@ def _bench_of(experiment: str, spec: InputSpec, folder: Path, cases_written_ns: 
     torch.set_num_threads(described.run.threads)
     cases = [Case(**tree) for tree in load_tree(AuditFolder(folder).cases)]
     return Bench.build(described, spec, cases)
+
+
+# --- what was kept --------------------------------------------------------------------------------------------------
 
 
 def best(tries: Sequence[AttemptResult]) -> AttemptResult:

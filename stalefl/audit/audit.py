@@ -1,20 +1,18 @@
-"""One audit from its beginning to its end: opened or gone on with, attacked, measured."""
+"""One audit: what it consists of, opened anew or reopened from its folder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stalefl.audit.attempts import Attempt, attempts, is_done, make_attempt
 from stalefl.audit.cases import Bench, Case, Truth, truth_of
 from stalefl.audit.defences import Defence
 from stalefl.audit.plan import Plan
 from stalefl.config.loading import experiment_to_toml, load_experiment
 from stalefl.config.schema import Experiment
 from stalefl.contracts import DataContext, Dataset, InputError
-from stalefl.machine.processes import Stop, fitting_jobs, run_all
 from stalefl.records.inspection_folders import AuditFolder
 from stalefl.registry import load_registry
 from stalefl.storage import load_tree, save_tree
@@ -33,10 +31,6 @@ class Audit:
     bench: Bench
     truths: Sequence[Truth | None]
     folder: AuditFolder
-
-    @property
-    def attempts(self) -> list[Attempt]:
-        return list(attempts(self.experiment, self.dataset.spec, self.plan, self.bench, self.folder))
 
 
 def load_dataset(experiment: Experiment, context: DataContext) -> Dataset:
@@ -86,17 +80,3 @@ def _audit(
         reasons = "; ".join(sorted({f"{attack}: {unfit}" for attack, _, unfit in cells}))
         raise InputError(f"none of the attacks can be made on this update ({reasons})")
     return Audit(experiment, dataset, plan, bench, truths, folder)
-
-
-def attack(audit: Audit, jobs: int, on_share: Callable[[float], None], stop: Stop) -> bool:
-    """Make all attempts that are not made yet; ``on_share`` is told which share of them, from 0 to 1, is done. False if
-    ``stop`` left some undone."""
-    tasks, run = [task for task in audit.attempts if not is_done(task)], audit.experiment.run
-    shares = [0.0] * len(tasks)
-
-    def on_event(index: int, share: Any) -> None:
-        shares[index] = share
-        on_share(sum(shares) / len(shares))
-
-    results = run_all(make_attempt, tasks, jobs or fitting_jobs(run.device, run.threads, len(tasks)), on_event, stop)
-    return all(results)

@@ -121,7 +121,7 @@ def _kept(
     """One entry per client, None where no attempt is done yet."""
     kept: list[KeptCase | None] = []
     for case, truth in enumerate(audit.truths):
-        found = load_best(audit.folder, attack, defence, case, audit.plan.attempts_of(attack))
+        found = load_best(audit.folder, attack, defence, case, audit.plan.attempts_per_case(attack))
         if found is None:
             kept.append(None)
         else:

@@ -53,7 +53,7 @@ class Plan:
             for defence in self.defences:
                 yield name, defence, unfit
 
-    def attempts_of(self, attack: str) -> int:
+    def attempts_per_case(self, attack: str) -> int:
         """How often an attack is tried on one update: one that draws nothing would only repeat itself."""
         return self.restarts if self.attacks[attack].draws else 1
 

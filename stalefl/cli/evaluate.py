@@ -8,19 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import typer
 
-from stalefl.cli.common import (
-    EXPERIMENT,
-    OUTPUT,
-    DataDirOption,
-    DatasetOption,
-    DeviceOption,
-    DownloadOption,
-    JsonOption,
-    ModelOption,
-    QuietOption,
-    SettingsOption,
-    VerboseOption,
-)
+from stalefl.cli import options as option
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,25 +25,25 @@ def evaluate_command(
     run: Annotated[Path | None, typer.Argument(help="Run folder; its settings and weights are used.")] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Weights (safetensors) to evaluate instead of a run's.", rich_help_panel=EXPERIMENT),
+        typer.Option(help="Weights (safetensors) to evaluate instead of a run's.", rich_help_panel=option.EXPERIMENT),
     ] = None,
-    model: ModelOption = None,
-    dataset: DatasetOption = None,
-    settings: SettingsOption = None,
+    model: option.Model = None,
+    dataset: option.Dataset = None,
+    settings: option.Settings = None,
     affected_class: Annotated[
         int | None,
-        typer.Option(help="The class reported apart, as staleness.affected_class.", rich_help_panel=EXPERIMENT),
+        typer.Option(help="The class reported apart, as staleness.affected_class.", rich_help_panel=option.EXPERIMENT),
     ] = None,
     confusion_plot: Annotated[
         Path | None,
-        typer.Option(help="Write a picture of the confusion matrix (png, pdf, svg).", rich_help_panel=OUTPUT),
+        typer.Option(help="Write a picture of the confusion matrix (png, pdf, svg).", rich_help_panel=option.OUTPUT),
     ] = None,
-    device: DeviceOption = None,
-    data_dir: DataDirOption = None,
-    download: DownloadOption = False,
-    json_output: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    device: option.Device = None,
+    data_dir: option.DataDir = None,
+    download: option.Download = False,
+    json_output: option.Json = False,
+    quiet: option.Quiet = False,
+    verbose: option.Verbose = False,
 ) -> None:
     """Evaluate weights on the test split, overall and per class.
 

@@ -11,24 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stalefl.cli.common import (
-    EXPERIMENT,
-    MACHINE,
-    OUTPUT,
-    DataDirOption,
-    DatasetOption,
-    DeviceOption,
-    DownloadOption,
-    ForceOption,
-    JsonOption,
-    ModelOption,
-    QuietOption,
-    ScaleOption,
-    SeedOption,
-    SettingsOption,
-    VerboseOption,
-    given_only,
-)
+from stalefl.cli import options as option
+from stalefl.cli.common import given_only
 from stalefl.cli.interruption import INTERRUPTED, stop_on_interrupt
 
 if TYPE_CHECKING:
@@ -51,26 +35,26 @@ def simulate_command(
             "--method",
             metavar="NAME",
             help="Method to run; repeat it to compare several.",
-            rich_help_panel=EXPERIMENT,
+            rich_help_panel=option.EXPERIMENT,
         ),
     ] = None,
-    dataset: DatasetOption = None,
-    model: ModelOption = None,
+    dataset: option.Dataset = None,
+    model: option.Model = None,
     rounds: Annotated[
-        int | None, typer.Option(help="Rounds to simulate, as run.rounds.", rich_help_panel=EXPERIMENT)
+        int | None, typer.Option(help="Rounds to simulate, as run.rounds.", rich_help_panel=option.EXPERIMENT)
     ] = None,
-    seed: SeedOption = None,
+    seed: option.Seed = None,
     seeds: Annotated[
-        int | None, typer.Option(help="Repeat with this many seeds, as run.seeds.", rich_help_panel=EXPERIMENT)
+        int | None, typer.Option(help="Repeat with this many seeds, as run.seeds.", rich_help_panel=option.EXPERIMENT)
     ] = None,
-    scale: ScaleOption = None,
-    settings: SettingsOption = None,
+    scale: option.Scale = None,
+    settings: option.Settings = None,
     oracle: Annotated[
         bool,
         typer.Option(
             "--oracle",
             help="Also measure the true estimation errors, as evaluation.oracle.",
-            rich_help_panel=EXPERIMENT,
+            rich_help_panel=option.EXPERIMENT,
         ),
     ] = False,
     observer: Annotated[
@@ -78,30 +62,22 @@ def simulate_command(
         typer.Option(
             metavar="NAME",
             help="An observer told of every round, as observers.names; may be repeated.",
-            rich_help_panel=OUTPUT,
+            rich_help_panel=option.OUTPUT,
         ),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder for the records.", show_default="a new one below runs/", rich_help_panel=OUTPUT),
-    ] = None,
+    out: Annotated[Path | None, option.new_folder("Folder for the records.")] = None,
     resume: Annotated[
         Path | None,
-        typer.Option(help="Go on where the run or comparison in this folder stopped.", rich_help_panel=OUTPUT),
+        typer.Option(help="Go on where the run or comparison in this folder stopped.", rich_help_panel=option.OUTPUT),
     ] = None,
-    force: ForceOption = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            help="Runs at the same time, as run.jobs; 0 = as many as cores and memory allow.", rich_help_panel=MACHINE
-        ),
-    ] = None,
-    device: DeviceOption = None,
-    data_dir: DataDirOption = None,
-    download: DownloadOption = False,
-    json_output: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    force: option.Force = False,
+    jobs: option.Jobs = None,
+    device: option.Device = None,
+    data_dir: option.DataDir = None,
+    download: option.Download = False,
+    json_output: option.Json = False,
+    quiet: option.Quiet = False,
+    verbose: option.Verbose = False,
 ) -> None:
     """Simulate federated learning in which some clients are late.
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from stalefl.audit.attempts import Attempt, AttemptResult
+from stalefl.audit.attempts import Attempt, AttemptResult, all_attempts
 from stalefl.audit.audit import Audit, load_dataset, open_audit
 from stalefl.audit.cases import Truth
 from stalefl.config.loading import load_experiment
@@ -67,7 +67,7 @@ def write(attempt: Attempt, found: AttemptResult) -> None:
 
 def write_all(audit: Audit, exact: bool) -> None:
     """Attempts that recover the very samples, or the mean of the data under a label next to the true one."""
-    for attempt in audit.attempts:
+    for attempt in all_attempts(audit):
         own = truth(audit, attempt.case)
         labels = own.targets if exact else (own.targets + 1) % 10
         write(attempt, recovered(labels, own.inputs if exact else torch.zeros_like(own.inputs)))
