@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from stalefl.audit.audit import Audit
-from stalefl.audit.cases import Bench, Case
+from stalefl.audit.cases import Bench, load_cases
 from stalefl.audit.defences import Defence
 from stalefl.audit.plan import Plan
 from stalefl.config.schema import Experiment
@@ -142,8 +142,7 @@ def _bench_of(experiment: str, spec: InputSpec, folder: Path, cases_written_ns: 
     """Once per process, unless the cases were replaced meanwhile."""
     described = Experiment.model_validate_json(experiment)
     torch.set_num_threads(described.run.threads)
-    cases = [Case(**tree) for tree in load_tree(AuditFolder(folder).cases)]
-    return Bench.build(described, spec, cases)
+    return Bench.build(described, spec, load_cases(AuditFolder(folder)))
 
 
 # --- what was kept --------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stalefl.audit.cases import Bench, Case, Truth, truth_of
+from stalefl.audit.cases import Bench, Case, Truth, load_cases, load_truths, store_cases, truth_of
 from stalefl.audit.defences import Defence
 from stalefl.audit.plan import Plan
 from stalefl.config.loading import experiment_to_toml, load_experiment
@@ -15,7 +15,6 @@ from stalefl.config.schema import Experiment
 from stalefl.contracts import DataContext, Dataset, InputError
 from stalefl.records.inspection_folders import AuditFolder
 from stalefl.registry import load_registry
-from stalefl.storage import load_tree, save_tree
 from stalefl.training.embedding import with_vectors
 from stalefl.updates.observed import Observed
 
@@ -31,6 +30,11 @@ class Audit:
     bench: Bench
     truths: Sequence[Truth | None]
     folder: AuditFolder
+
+    @property
+    def cells(self) -> list[tuple[str, str, str]]:
+        """As ``Plan.cells`` gives them for the first case."""
+        return list(self.plan.cells(self.bench.exposure(0, Defence())))
 
 
 def load_dataset(experiment: Experiment, context: DataContext) -> Dataset:
@@ -51,8 +55,7 @@ def open_audit(
     audit = _audit(experiment, dataset, cases, truths, folder)
     folder.create(force)
     folder.write_config(experiment_to_toml(experiment))
-    save_tree(folder.truth, [None if truth is None else dict(vars(truth)) for truth in truths])
-    save_tree(folder.cases, [case.to_tree() for case in cases])
+    store_cases(folder, cases, truths)
     return audit
 
 
@@ -61,9 +64,8 @@ def reopen_audit(path: Path, context: DataContext, flags: Mapping[str, Mapping[s
     attempts as they are: device, jobs, conditions. Raises InputError if there is none."""
     folder = AuditFolder.open(path)
     experiment = load_experiment(folder.config, flags=flags)
-    cases = [Case(**tree) for tree in load_tree(folder.cases)]
-    truths = [None if tree is None else Truth(**tree) for tree in load_tree(folder.truth)]
-    return _audit(experiment, load_dataset(experiment, context), cases, truths, folder)
+    dataset = load_dataset(experiment, context)
+    return _audit(experiment, dataset, load_cases(folder), load_truths(folder), folder)
 
 
 def _audit(
@@ -75,8 +77,8 @@ def _audit(
 ) -> Audit:
     plan, bench = Plan.of(experiment.audit), Bench.build(experiment, dataset.spec, cases)
     dataset = with_vectors(dataset, bench.table)
-    cells = list(plan.cells(bench.exposure(0, Defence())))
-    if all(unfit for _, _, unfit in cells):
-        reasons = "; ".join(sorted({f"{attack}: {unfit}" for attack, _, unfit in cells}))
+    audit = Audit(experiment, dataset, plan, bench, truths, folder)
+    if all(unfit for _, _, unfit in audit.cells):
+        reasons = "; ".join(sorted({f"{attack}: {unfit}" for attack, _, unfit in audit.cells}))
         raise InputError(f"none of the attacks can be made on this update ({reasons})")
-    return Audit(experiment, dataset, plan, bench, truths, folder)
+    return audit

@@ -14,9 +14,11 @@ from stalefl.audit.defences import Defence
 from stalefl.config.schema import Experiment
 from stalefl.contracts import Exposure, InputSpec, LocalTraining, Model
 from stalefl.machine.devices import resolve_device
+from stalefl.records.inspection_folders import AuditFolder
 from stalefl.registry import load_registry
 from stalefl.run.parts import local_training
 from stalefl.seeds import named_generator
+from stalefl.storage import load_tree, save_tree
 from stalefl.training.embedding import as_vectors, optimised_spec, token_table
 from stalefl.training.model import build_flat_model
 from stalefl.updates.observed import Observed
@@ -70,6 +72,20 @@ def truth_of(observed: Observed) -> Truth | None:
     inputs, targets = observed.client_data
     table = token_table(observed.view.model, observed.update.base_weights, observed.view.buffers)
     return Truth(as_vectors(inputs, table), targets)
+
+
+def store_cases(folder: AuditFolder, cases: Sequence[Case], truths: Sequence[Truth | None]) -> None:
+    """Truths have a file of their own, which no attack reads."""
+    save_tree(folder.truth, [None if truth is None else dict(vars(truth)) for truth in truths])
+    save_tree(folder.cases, [case.to_tree() for case in cases])
+
+
+def load_cases(folder: AuditFolder) -> list[Case]:
+    return [Case(**tree) for tree in load_tree(folder.cases)]
+
+
+def load_truths(folder: AuditFolder) -> list[Truth | None]:
+    return [None if tree is None else Truth(**tree) for tree in load_tree(folder.truth)]
 
 
 @dataclass(frozen=True)

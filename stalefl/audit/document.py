@@ -133,10 +133,10 @@ def _sentence(defence: str, cells: Sequence[dict[str, Any]]) -> str:
 
 
 def _strongest(judged: Sequence[tuple[str, float | None, Mapping[str, str]]], order: Sequence[str], what: str) -> str:
-    """Of the attacks with the strongest verdict the one with the best figure."""
+    """Of the attacks with the strongest verdict the one with the best value."""
     for word in order:
         found = [
-            (figure or 0.0, attack, verdict["reason"]) for attack, figure, verdict in judged if verdict["word"] == word
+            (value or 0.0, attack, verdict["reason"]) for attack, value, verdict in judged if verdict["word"] == word
         ]
         if found:
             _, attack, reason = max(found, key=lambda one: one[0])

@@ -13,7 +13,6 @@ import torch
 from stalefl.audit.attempts import AttemptResult, load_best
 from stalefl.audit.audit import Audit
 from stalefl.audit.cases import Truth
-from stalefl.audit.defences import Defence
 from stalefl.audit.measure.classifier import settings_for, trained_classifier
 from stalefl.audit.measure.metrics import MetricValues
 from stalefl.audit.measure.one_client import CaseMeasurements, Instruments, measure_case
@@ -81,7 +80,7 @@ def measure(audit: Audit, networks: Networks, on_share: Callable[[float], None] 
     others = _strangers(audit)
     cells: list[AuditCell] = []
     recovered: dict[str, dict[str, list[KeptCase | None]]] = defaultdict(dict)
-    todo = list(audit.plan.cells(audit.bench.exposure(0, Defence())))
+    todo = audit.cells
     for done, (attack, defence, unfit) in enumerate(todo, start=1):
         kept = [] if unfit else _kept(audit, attack, defence, others, instruments)
         cells.append(_cell(attack, defence, unfit, kept, instruments))

@@ -47,7 +47,8 @@ class Plan:
         )
 
     def cells(self, exposure: Exposure) -> Iterator[tuple[str, str, str]]:
-        """Attack, defence, and why that attack cannot be made on such an update (empty where it can)."""
+        """One for every attack under every defence: the two names, and why the attack cannot be made on such an update
+        (empty where it can)."""
         for name, attack in self.attacks.items():
             unfit = attack.unfit(exposure)
             for defence in self.defences:

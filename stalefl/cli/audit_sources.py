@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class UpdateOfFiles(NamedTuple):
+class AuditedFiles(NamedTuple):
     """The options that name an update of files, and the samples behind it."""
 
     base: Path | None
@@ -63,7 +63,7 @@ class AuditRequest:
 
     experiment: Path | None
     of_run: UpdateOfRun
-    of_files: UpdateOfFiles
+    of_files: AuditedFiles
     update_is: str
     samples: int | None
     on_the_spot: OnTheSpot

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import typer
 
-from stalefl.cli import options as option
+from stalefl.cli import options as opt
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,25 +25,25 @@ def evaluate_command(
     run: Annotated[Path | None, typer.Argument(help="Run folder; its settings and weights are used.")] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Weights (safetensors) to evaluate instead of a run's.", rich_help_panel=option.EXPERIMENT),
+        typer.Option(help="Weights (safetensors) to evaluate instead of a run's.", rich_help_panel=opt.EXPERIMENT),
     ] = None,
-    model: option.Model = None,
-    dataset: option.Dataset = None,
-    settings: option.Settings = None,
+    model: opt.ModelOption = None,
+    dataset: opt.DatasetOption = None,
+    settings: opt.SettingsOption = None,
     affected_class: Annotated[
         int | None,
-        typer.Option(help="The class reported apart, as staleness.affected_class.", rich_help_panel=option.EXPERIMENT),
+        typer.Option(help="The class reported apart, as staleness.affected_class.", rich_help_panel=opt.EXPERIMENT),
     ] = None,
     confusion_plot: Annotated[
         Path | None,
-        typer.Option(help="Write a picture of the confusion matrix (png, pdf, svg).", rich_help_panel=option.OUTPUT),
+        typer.Option(help="Write a picture of the confusion matrix (png, pdf, svg).", rich_help_panel=opt.OUTPUT),
     ] = None,
-    device: option.Device = None,
-    data_dir: option.DataDir = None,
-    download: option.Download = False,
-    json_output: option.Json = False,
-    quiet: option.Quiet = False,
-    verbose: option.Verbose = False,
+    device: opt.DeviceOption = None,
+    data_dir: opt.DataDirOption = None,
+    download: opt.DownloadOption = False,
+    json_output: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Evaluate weights on the test split, overall and per class.
 

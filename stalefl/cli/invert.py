@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from stalefl.cli import options as option
-from stalefl.cli import update_options as update_option
+from stalefl.cli import options as opt
+from stalefl.cli import update_options as update_opt
 from stalefl.cli.interruption import stopped_by_hand
 from stalefl.cli.update_options import UpdateOfRun, check_source, files_experiment, named
 from stalefl.cli.watch import Watch
@@ -35,18 +35,18 @@ logger = logging.getLogger(__name__)
 
 
 def invert_command(
-    run: update_option.Run = None,
-    client: update_option.Client = None,
-    round: update_option.Round = None,
-    base: update_option.Base = None,
-    update: update_option.Update = None,
-    update_is: update_option.UpdateIs = "delta",
-    current: update_option.Current = None,
-    truth: update_option.Truth = None,
-    samples: update_option.Samples = None,
-    model: option.Model = None,
-    dataset: option.Dataset = None,
-    settings: option.Settings = None,
+    run: update_opt.RunOption = None,
+    client: update_opt.ClientOption = None,
+    round: update_opt.RoundOption = None,
+    base: update_opt.BaseOption = None,
+    update: update_opt.UpdateOption = None,
+    update_is: update_opt.UpdateIsOption = "delta",
+    current: update_opt.CurrentOption = None,
+    truth: update_opt.TruthOption = None,
+    samples: update_opt.SamplesOption = None,
+    model: opt.ModelOption = None,
+    dataset: opt.DatasetOption = None,
+    settings: opt.SettingsOption = None,
     iterations: Annotated[
         int | None,
         typer.Option(help="Greatest number of iterations (method.options.iterations).", rich_help_panel=RECOVERY),
@@ -69,16 +69,16 @@ def invert_command(
         ),
     ] = None,
     no_surface: Annotated[
-        bool, typer.Option("--no-surface", help="Draw no loss surfaces: quicker.", rich_help_panel=option.OUTPUT)
+        bool, typer.Option("--no-surface", help="Draw no loss surfaces: quicker.", rich_help_panel=opt.OUTPUT)
     ] = False,
-    out: option.FindingsFolder = None,
-    force: option.Force = False,
-    device: option.Device = None,
-    data_dir: option.DataDir = None,
-    download: option.Download = False,
-    json_output: option.Json = False,
-    quiet: option.Quiet = False,
-    verbose: option.Verbose = False,
+    out: opt.FindingsOption = None,
+    force: opt.ForceOption = False,
+    device: opt.DeviceOption = None,
+    data_dir: opt.DataDirOption = None,
+    download: opt.DownloadOption = False,
+    json_output: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Recover D_rec, data whose training reproduces an update, and show what it explains.
 
@@ -95,7 +95,7 @@ def invert_command(
     set_up_logging(quiet, verbose)
     context, watch = data_context(data_dir, download), Watch(quiet, spinner=not (verbose or download))
     of_run = UpdateOfRun(run, client, round)
-    of_files = UpdateOfFiles(base, update, current, truth, samples)
+    of_files = InvertedFiles(base, update, current, truth, samples)
     check_source(named(of_run), named(of_files), {"--model": model, "--dataset": dataset}, update_is)
     folder = InversionFolder(out or _new_place(client, round))
     folder.check_free(force)
@@ -120,7 +120,7 @@ def invert_command(
 # --- what to invert -------------------------------------------------------------------------------------------------
 
 
-class UpdateOfFiles(NamedTuple):
+class InvertedFiles(NamedTuple):
     """The options that name an update of files, and what else is known of it."""
 
     base: Path | None
@@ -175,7 +175,7 @@ def _of_run(
 
 
 def _of_files(
-    of_files: UpdateOfFiles,
+    of_files: InvertedFiles,
     update_is: str,
     experiment: Experiment,
     chosen: Mapping[str, Any],

@@ -1,4 +1,4 @@
-"""Options that several commands take, each declared once: ``quiet: option.Quiet = False``."""
+"""Options that several commands take, each declared once: ``quiet: opt.QuietOption = False``."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ def new_folder(help: str) -> Any:
     return typer.Option(help=help, show_default="a new one below runs/", rich_help_panel=OUTPUT)
 
 
-Dataset = Annotated[
+DatasetOption = Annotated[
     str | None, typer.Option(metavar="NAME", help="Data set, as data.dataset.", rich_help_panel=EXPERIMENT)
 ]
-Model = Annotated[str | None, typer.Option(metavar="NAME", help="Model, as model.name.", rich_help_panel=EXPERIMENT)]
-Seed = Annotated[int | None, typer.Option(help="Root of every random draw, as run.seed.", rich_help_panel=EXPERIMENT)]
-Settings = Annotated[
+ModelOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Model, as model.name.", rich_help_panel=EXPERIMENT)
+]
+SeedOption = Annotated[
+    int | None, typer.Option(help="Root of every random draw, as run.seed.", rich_help_panel=EXPERIMENT)
+]
+SettingsOption = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
@@ -32,7 +36,7 @@ Settings = Annotated[
         rich_help_panel=EXPERIMENT,
     ),
 ]
-Scale = Annotated[
+ScaleOption = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
@@ -41,13 +45,13 @@ Scale = Annotated[
         rich_help_panel=EXPERIMENT,
     ),
 ]
-Jobs = Annotated[
+JobsOption = Annotated[
     int | None,
     typer.Option(
         help="Runs at the same time, as run.jobs; 0 = as many as cores and memory allow.", rich_help_panel=MACHINE
     ),
 ]
-DataDir = Annotated[
+DataDirOption = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
@@ -57,22 +61,24 @@ DataDir = Annotated[
         rich_help_panel=MACHINE,
     ),
 ]
-Download = Annotated[bool, typer.Option("--download", help="Allow data to be downloaded.", rich_help_panel=MACHINE)]
-Device = Annotated[
+DownloadOption = Annotated[
+    bool, typer.Option("--download", help="Allow data to be downloaded.", rich_help_panel=MACHINE)
+]
+DeviceOption = Annotated[
     str | None,
     typer.Option(
         "--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps, as run.device.", rich_help_panel=MACHINE
     ),
 ]
-FindingsFolder = Annotated[Path | None, new_folder("Folder for what is found.")]
-Json = Annotated[
+FindingsOption = Annotated[Path | None, new_folder("Folder for what is found.")]
+JsonOption = Annotated[
     bool,
     typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.", rich_help_panel=OUTPUT),
 ]
-Quiet = Annotated[
+QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print no progress and no warnings.", rich_help_panel=OUTPUT)
 ]
-Verbose = Annotated[
+VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Log what is done; show where an error arose.", rich_help_panel=OUTPUT)
 ]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite what is already there.", rich_help_panel=OUTPUT)]
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite what is already there.", rich_help_panel=OUTPUT)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from stalefl.cli import options as option
+from stalefl.cli import options as opt
 
 if TYPE_CHECKING:
     from stalefl.config.schema import Experiment
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def partition_command(
-    dataset: option.Dataset = None,
+    dataset: opt.DatasetOption = None,
     clients: Annotated[
-        int | None, typer.Option(help="Number of clients, as partition.clients.", rich_help_panel=option.EXPERIMENT)
+        int | None, typer.Option(help="Number of clients, as partition.clients.", rich_help_panel=opt.EXPERIMENT)
     ] = None,
     kind: Annotated[
         str | None,
@@ -26,13 +26,13 @@ def partition_command(
             "--partition",
             metavar="KIND",
             help="dirichlet, iid, shards or one-class, as partition.kind.",
-            rich_help_panel=option.EXPERIMENT,
+            rich_help_panel=opt.EXPERIMENT,
         ),
     ] = None,
     alpha: Annotated[
         float | None,
         typer.Option(
-            help="Dirichlet concentration, as partition.alpha; implies dirichlet.", rich_help_panel=option.EXPERIMENT
+            help="Dirichlet concentration, as partition.alpha; implies dirichlet.", rich_help_panel=opt.EXPERIMENT
         ),
     ] = None,
     sizes: Annotated[
@@ -40,41 +40,41 @@ def partition_command(
         typer.Option(
             metavar="SIZES",
             help="Client sizes, equal or natural, as partition.sizes; implies dirichlet.",
-            rich_help_panel=option.EXPERIMENT,
+            rich_help_panel=opt.EXPERIMENT,
         ),
     ] = None,
     samples_per_client: Annotated[
         int | None,
         typer.Option(
             help="Samples each client gets, as partition.samples_per_client; 0 = all there are.",
-            rich_help_panel=option.EXPERIMENT,
+            rich_help_panel=opt.EXPERIMENT,
         ),
     ] = None,
     affected_class: Annotated[
         int | None,
         typer.Option(
-            help="The class whose holders are late, as staleness.affected_class.", rich_help_panel=option.EXPERIMENT
+            help="The class whose holders are late, as staleness.affected_class.", rich_help_panel=opt.EXPERIMENT
         ),
     ] = None,
     stale_clients: Annotated[
         int | None,
-        typer.Option(help="How many clients are late, as staleness.late_clients.", rich_help_panel=option.EXPERIMENT),
+        typer.Option(help="How many clients are late, as staleness.late_clients.", rich_help_panel=opt.EXPERIMENT),
     ] = None,
-    settings: option.Settings = None,
-    seed: option.Seed = None,
+    settings: opt.SettingsOption = None,
+    seed: opt.SeedOption = None,
     out: Annotated[
-        Path | None, typer.Option(help="Store the partition here (safetensors).", rich_help_panel=option.OUTPUT)
+        Path | None, typer.Option(help="Store the partition here (safetensors).", rich_help_panel=opt.OUTPUT)
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option(help="Draw it, as the paper's Figure 7 (png, pdf, svg).", rich_help_panel=option.OUTPUT),
+        typer.Option(help="Draw it, as the paper's Figure 7 (png, pdf, svg).", rich_help_panel=opt.OUTPUT),
     ] = None,
-    force: option.Force = False,
-    data_dir: option.DataDir = None,
-    download: option.Download = False,
-    json_output: option.Json = False,
-    quiet: option.Quiet = False,
-    verbose: option.Verbose = False,
+    force: opt.ForceOption = False,
+    data_dir: opt.DataDirOption = None,
+    download: opt.DownloadOption = False,
+    json_output: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Divide a data set among clients and choose the late ones.
 

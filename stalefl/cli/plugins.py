@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stalefl.cli import options as option
+from stalefl.cli import options as opt
 from stalefl.cli.common import console, print_json, set_up_logging
 from stalefl.data.place import data_context
 
@@ -31,9 +31,9 @@ CHECK_FAILED = 1
 def plugins_command(
     context: typer.Context,
     kind: Kind = None,
-    as_json: option.Json = False,
-    quiet: option.Quiet = False,
-    verbose: option.Verbose = False,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """List the data sets, models, methods, attacks and observers that are installed.
 
@@ -55,9 +55,9 @@ def plugins_command(
 @plugins_app.command("show")
 def show_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A data set, model, method, attack or observer.")],
-    as_json: option.Json = False,
-    quiet: option.Quiet = False,
-    verbose: option.Verbose = False,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Show where a plugin comes from, its paper and its options.
 
@@ -89,10 +89,10 @@ def check_command(
             help="Check with this option, those that have it; PLUGIN.KEY=VALUE: that plugin alone. May be repeated.",
         ),
     ] = None,
-    data_dir: option.DataDir = None,
-    as_json: option.Json = False,
-    quiet: option.Quiet = False,
-    verbose: option.Verbose = False,
+    data_dir: opt.DataDirOption = None,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Check plugins against what stalefl relies on: pure steps, plain state, named randomness, shapes, options.
 
@@ -137,9 +137,9 @@ def new_command(
             metavar="KIND", help="What it is: method, model, dataset, attack or observer.", show_default="method"
         ),
     ] = "method",
-    as_json: option.Json = False,
-    quiet: option.Quiet = False,
-    verbose: option.Verbose = False,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Write a package with a working plugin, its tests and a README, to install and to change.
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stalefl.cli import options as option
-from stalefl.cli import update_options as update_option
-from stalefl.cli.audit_sources import Attacks, AuditRequest, OnTheSpot, UpdateOfFiles, read_source, refuse
+from stalefl.cli import options as opt
+from stalefl.cli import update_options as update_opt
+from stalefl.cli.audit_sources import Attacks, AuditedFiles, AuditRequest, OnTheSpot, read_source, refuse
 from stalefl.cli.interruption import INTERRUPTED, stop_on_interrupt, stopped_by_hand
 from stalefl.cli.update_options import UpdateOfRun, named
 from stalefl.cli.watch import Watch
@@ -29,20 +29,20 @@ def privacy_audit_command(
         Path | None,
         typer.Argument(help="Experiment file (TOML) whose [audit] says what is done.", show_default=False),
     ] = None,
-    run: update_option.Run = None,
-    client: update_option.Client = None,
-    round: update_option.Round = None,
-    base: update_option.Base = None,
-    update: update_option.Update = None,
-    update_is: update_option.UpdateIs = "delta",
+    run: update_opt.RunOption = None,
+    client: update_opt.ClientOption = None,
+    round: update_opt.RoundOption = None,
+    base: update_opt.BaseOption = None,
+    update: update_opt.UpdateOption = None,
+    update_is: update_opt.UpdateIsOption = "delta",
     client_data: Annotated[
         Path | None,
         typer.Option(
             help="The samples behind the update (inputs, targets; safetensors or npz), to compare with.",
-            rich_help_panel=update_option.FILES,
+            rich_help_panel=update_opt.FILES,
         ),
     ] = None,
-    samples: update_option.Samples = None,
+    samples: update_opt.SamplesOption = None,
     cases: Annotated[
         int | None,
         typer.Option(help="Clients audited, each with its own samples, as audit.cases.", rich_help_panel=SPOT),
@@ -106,28 +106,28 @@ def privacy_audit_command(
     inception_weights: Annotated[
         Path | None, typer.Option(help="InceptionV3's weights for FID.", rich_help_panel=AUDIT)
     ] = None,
-    model: option.Model = None,
-    dataset: option.Dataset = None,
-    seed: option.Seed = None,
-    settings: option.Settings = None,
+    model: opt.ModelOption = None,
+    dataset: opt.DatasetOption = None,
+    seed: opt.SeedOption = None,
+    settings: opt.SettingsOption = None,
     jobs: Annotated[
         int | None,
         typer.Option(
-            help="Attacks at the same time; 0 = as many as cores and memory allow.", rich_help_panel=option.MACHINE
+            help="Attacks at the same time; 0 = as many as cores and memory allow.", rich_help_panel=opt.MACHINE
         ),
     ] = None,
-    out: option.FindingsFolder = None,
+    out: opt.FindingsOption = None,
     resume: Annotated[
         Path | None,
-        typer.Option(help="Go on where the audit in this folder stopped.", rich_help_panel=option.OUTPUT),
+        typer.Option(help="Go on where the audit in this folder stopped.", rich_help_panel=opt.OUTPUT),
     ] = None,
-    force: option.Force = False,
-    device: option.Device = None,
-    data_dir: option.DataDir = None,
-    download: option.Download = False,
-    json_output: option.Json = False,
-    quiet: option.Quiet = False,
-    verbose: option.Verbose = False,
+    force: opt.ForceOption = False,
+    device: opt.DeviceOption = None,
+    data_dir: opt.DataDirOption = None,
+    download: opt.DownloadOption = False,
+    json_output: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Show what an update gives away: attack it under every defence, compare what is recovered with the truth.
 
@@ -145,7 +145,7 @@ def privacy_audit_command(
     request = AuditRequest(
         experiment=experiment,
         of_run=UpdateOfRun(run, client, round),
-        of_files=UpdateOfFiles(base, update, client_data),
+        of_files=AuditedFiles(base, update, client_data),
         update_is=update_is,
         samples=samples,
         on_the_spot=OnTheSpot(cases, local_steps, weights),

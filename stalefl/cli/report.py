@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stalefl.cli import options as option
+from stalefl.cli import options as opt
 from stalefl.cli.watch import Watch
 
 PAGE = "report.html"
@@ -20,13 +20,13 @@ def report_command(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The page.", show_default="report.html in the folder, if it is one", rich_help_panel=option.OUTPUT
+            help="The page.", show_default="report.html in the folder, if it is one", rich_help_panel=opt.OUTPUT
         ),
     ] = None,
-    force: option.Force = False,
-    json_output: option.Json = False,
-    quiet: option.Quiet = False,
-    verbose: option.Verbose = False,
+    force: opt.ForceOption = False,
+    json_output: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Write one page about runs: which method is best where, by how much, surely or not, and at what cost.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stalefl.cli import options as option
+from stalefl.cli import options as opt
 from stalefl.cli.common import given_only
 from stalefl.cli.interruption import INTERRUPTED, stop_on_interrupt
 
@@ -35,26 +35,26 @@ def simulate_command(
             "--method",
             metavar="NAME",
             help="Method to run; repeat it to compare several.",
-            rich_help_panel=option.EXPERIMENT,
+            rich_help_panel=opt.EXPERIMENT,
         ),
     ] = None,
-    dataset: option.Dataset = None,
-    model: option.Model = None,
+    dataset: opt.DatasetOption = None,
+    model: opt.ModelOption = None,
     rounds: Annotated[
-        int | None, typer.Option(help="Rounds to simulate, as run.rounds.", rich_help_panel=option.EXPERIMENT)
+        int | None, typer.Option(help="Rounds to simulate, as run.rounds.", rich_help_panel=opt.EXPERIMENT)
     ] = None,
-    seed: option.Seed = None,
+    seed: opt.SeedOption = None,
     seeds: Annotated[
-        int | None, typer.Option(help="Repeat with this many seeds, as run.seeds.", rich_help_panel=option.EXPERIMENT)
+        int | None, typer.Option(help="Repeat with this many seeds, as run.seeds.", rich_help_panel=opt.EXPERIMENT)
     ] = None,
-    scale: option.Scale = None,
-    settings: option.Settings = None,
+    scale: opt.ScaleOption = None,
+    settings: opt.SettingsOption = None,
     oracle: Annotated[
         bool,
         typer.Option(
             "--oracle",
             help="Also measure the true estimation errors, as evaluation.oracle.",
-            rich_help_panel=option.EXPERIMENT,
+            rich_help_panel=opt.EXPERIMENT,
         ),
     ] = False,
     observer: Annotated[
@@ -62,22 +62,22 @@ def simulate_command(
         typer.Option(
             metavar="NAME",
             help="An observer told of every round, as observers.names; may be repeated.",
-            rich_help_panel=option.OUTPUT,
+            rich_help_panel=opt.OUTPUT,
         ),
     ] = None,
-    out: Annotated[Path | None, option.new_folder("Folder for the records.")] = None,
+    out: Annotated[Path | None, opt.new_folder("Folder for the records.")] = None,
     resume: Annotated[
         Path | None,
-        typer.Option(help="Go on where the run or comparison in this folder stopped.", rich_help_panel=option.OUTPUT),
+        typer.Option(help="Go on where the run or comparison in this folder stopped.", rich_help_panel=opt.OUTPUT),
     ] = None,
-    force: option.Force = False,
-    jobs: option.Jobs = None,
-    device: option.Device = None,
-    data_dir: option.DataDir = None,
-    download: option.Download = False,
-    json_output: option.Json = False,
-    quiet: option.Quiet = False,
-    verbose: option.Verbose = False,
+    force: opt.ForceOption = False,
+    jobs: opt.JobsOption = None,
+    device: opt.DeviceOption = None,
+    data_dir: opt.DataDirOption = None,
+    download: opt.DownloadOption = False,
+    json_output: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Simulate federated learning in which some clients are late.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stalefl.cli import options as option
+from stalefl.cli import options as opt
 from stalefl.cli.common import given_only
 from stalefl.cli.interruption import INTERRUPTED, stop_on_interrupt
 from stalefl.cli.watch import Watch
@@ -30,28 +30,28 @@ def sweep_command(
     grid: Annotated[
         Path | None, typer.Argument(help="Experiment file (TOML) with a table [grid].", show_default=False)
     ] = None,
-    scale: option.Scale = None,
-    settings: option.Settings = None,
-    out: Annotated[Path | None, option.new_folder("Folder for the runs and tables.")] = None,
+    scale: opt.ScaleOption = None,
+    settings: opt.SettingsOption = None,
+    out: Annotated[Path | None, opt.new_folder("Folder for the runs and tables.")] = None,
     resume: Annotated[
         Path | None,
         typer.Option(
             help="Go on where the sweep in this folder stopped; runs that failed are tried again.",
-            rich_help_panel=option.OUTPUT,
+            rich_help_panel=opt.OUTPUT,
         ),
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Check and list the cells; write nothing.", rich_help_panel=option.EXPERIMENT),
+        typer.Option("--dry-run", help="Check and list the cells; write nothing.", rich_help_panel=opt.EXPERIMENT),
     ] = False,
-    force: option.Force = False,
-    jobs: option.Jobs = None,
-    device: option.Device = None,
-    data_dir: option.DataDir = None,
-    download: option.Download = False,
-    json_output: option.Json = False,
-    quiet: option.Quiet = False,
-    verbose: option.Verbose = False,
+    force: opt.ForceOption = False,
+    jobs: opt.JobsOption = None,
+    device: opt.DeviceOption = None,
+    data_dir: opt.DataDirOption = None,
+    download: opt.DownloadOption = False,
+    json_output: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Run every cell of a grid with every seed, and put all results into one table.
 

@@ -16,7 +16,7 @@ from stalefl.formatting import program_in_words
 if TYPE_CHECKING:
     from stalefl.config.schema import Experiment
     from stalefl.contracts import DataContext
-    from stalefl.run.setup import Run as BuiltRun
+    from stalefl.run.setup import Run
     from stalefl.updates.observed import Observed
 
 A_RUN, FILES = "An update of a run", "An update of your own files"
@@ -25,21 +25,21 @@ USED_WITH_FILES = ("data", "model", "training", "run.seed", "run.device", "run.t
 UNUSED_WITH_FILES = ("training.clients_per_round", "training.selection")
 logger = logging.getLogger(__name__)
 
-Run = Annotated[
+RunOption = Annotated[
     Path | None,
     typer.Option(help="Run folder. It is replayed, which takes as long as the run did.", rich_help_panel=A_RUN),
 ]
-Client = Annotated[int | None, typer.Option(help="The client whose update it is.", rich_help_panel=A_RUN)]
-Round = Annotated[int | None, typer.Option(help="The round in which it arrives.", rich_help_panel=A_RUN)]
-Base = Annotated[
+ClientOption = Annotated[int | None, typer.Option(help="The client whose update it is.", rich_help_panel=A_RUN)]
+RoundOption = Annotated[int | None, typer.Option(help="The round in which it arrives.", rich_help_panel=A_RUN)]
+BaseOption = Annotated[
     Path | None,
     typer.Option(
         help="The weights the client was given: safetensors by name, or npz/npy in parameter order.",
         rich_help_panel=FILES,
     ),
 ]
-Update = Annotated[Path | None, typer.Option(help="Its update, likewise.", rich_help_panel=FILES)]
-UpdateIs = Annotated[
+UpdateOption = Annotated[Path | None, typer.Option(help="Its update, likewise.", rich_help_panel=FILES)]
+UpdateIsOption = Annotated[
     str,
     typer.Option(
         metavar="KIND",
@@ -48,14 +48,14 @@ UpdateIs = Annotated[
         rich_help_panel=FILES,
     ),
 ]
-Current = Annotated[
+CurrentOption = Annotated[
     Path | None, typer.Option(help="Today's global model, for the unstale update.", rich_help_panel=FILES)
 ]
-Truth = Annotated[
+TruthOption = Annotated[
     Path | None,
     typer.Option(help="The client's true update from today's model, to compare with.", rich_help_panel=FILES),
 ]
-Samples = Annotated[
+SamplesOption = Annotated[
     int | None,
     typer.Option(
         help="The client's number of samples; with files needed if it trains on mini-batches.", rich_help_panel=FILES
@@ -70,7 +70,7 @@ class UpdateOfRun(NamedTuple):
     client: int | None
     round: int | None
 
-    def opened(self, device: str | None, context: DataContext, watch: Watch) -> BuiltRun:
+    def opened(self, device: str | None, context: DataContext, watch: Watch) -> Run:
         """The run, in which the update does arrive. Raises InputError."""
         path, client, round = cast("tuple[Path, int, int]", self)
         with watch.reading(path):
@@ -80,7 +80,7 @@ class UpdateOfRun(NamedTuple):
             observed.check_arrival(run, client, round)
         return run
 
-    def replayed(self, run: BuiltRun, watch: Watch) -> Observed:
+    def replayed(self, run: Run, watch: Watch) -> Observed:
         """The update, which the opened run is replayed for. Raises InputError."""
         from stalefl.records.folders import RunFolder
         from stalefl.updates import observed

@@ -1,7 +1,7 @@
 """What the audit measures: the one table of metrics that tables, pages, pictures and conditions use.
 
 Errors are on the scale 0..1 of the data set's value range. Table 6 of the paper (Wang, Gao, AAAI 2025) gives MSEs of up
-to 2.75 and a PSNR of 155 dB, which that scale does not allow: its figures are on another, presumably that of the
+to 2.75 and a PSNR of 155 dB, which that scale does not allow: its values are on another, presumably that of the
 normalised inputs, and do not compare with these.
 """
 

@@ -1,5 +1,5 @@
 """Perceptual distances: LPIPS and FID on the networks they are named after where their weights are at hand, else on
-the features of the audit's own classifier. Figures of the two kinds do not compare; each says its network.
+the features of the audit's own classifier. Values of the two kinds do not compare; each says its network.
 
 Papers: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018 (LPIPS);
 Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", NIPS 2017 (FID).

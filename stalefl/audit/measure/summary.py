@@ -44,7 +44,7 @@ def _pooled(cases: Sequence[CaseMeasurements], name: str) -> Tensor | None:
 
 
 def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
-    """None if there is nothing to join; NaN, of a figure that a sample does not have, is left out."""
+    """None if there is nothing to join; NaN, of a metric that a sample does not have, is left out."""
     known = [part for part in parts if part is not None]
     joined = torch.cat(known) if known else torch.zeros(0)
     joined = joined[~joined.isnan()]
