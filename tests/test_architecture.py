@@ -1,11 +1,20 @@
-"""Walls that ``lint-imports`` cannot see: what is loaded at run time."""
+"""Walls that ``lint-imports`` cannot see: what is loaded at run time. And that it sees those which it should."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
 
 import pytest
+from grimp import ImportGraph, build_graph
+from importlinter.application.use_cases import read_user_options
+from importlinter.configuration import configure
+from importlinter.contracts.forbidden import ForbiddenContract
+
+PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 HEAVY = {"torch", "torchvision", "datasets", "sklearn", "matplotlib", "pandas", "safetensors"}
 
@@ -33,3 +42,34 @@ def test_the_command_line_starts_without_heavy_libraries(statement: str) -> None
 
 def test_heavy_libraries_would_be_seen() -> None:
     assert "torch" in loaded_by("import stalefl.training.model")
+
+
+# --- what attacks and methods reach ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def graph() -> ImportGraph:
+    return build_graph("stalefl", include_external_packages=True)
+
+
+@pytest.fixture(scope="module")
+def wall() -> ForbiddenContract:
+    """The contract of pyproject.toml that keeps attacks and methods from the truth."""
+    configure()
+    options = read_user_options(str(PYPROJECT))
+    found: dict[str, Any] = next(each for each in options.contracts_options if each["name"].startswith("A method, or"))
+    return ForbiddenContract(found["name"], options.session_options, found)
+
+
+def test_attacks_and_methods_reach_no_truth(graph: ImportGraph, wall: ForbiddenContract) -> None:
+    assert wall.check(graph=deepcopy(graph), verbose=False).kept
+
+
+@pytest.mark.parametrize("importer", ["builtins.attacks.dlg", "leakage.last_layer", "builtins.compensators.inversion"])
+@pytest.mark.parametrize("imported", ["audit.measure.images", "data.adapt", "run.parts", "updates.observed"])
+def test_an_import_over_the_wall_is_reported(
+    graph: ImportGraph, wall: ForbiddenContract, importer: str, imported: str
+) -> None:
+    wrong = deepcopy(graph)
+    wrong.add_import(importer=f"stalefl.{importer}", imported=f"stalefl.{imported}")
+    assert not wall.check(graph=wrong, verbose=False).kept

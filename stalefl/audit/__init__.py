@@ -1,5 +1,6 @@
 """The privacy audit: attacks on updates under defences, what they recover, and what that is worth.
 
-plan.py says what is to be done, cases.py keeps the updates under attack, attempts.py makes the attacks, outcome.py
-measures and judges what they recovered.
+In the order of an audit: audit.py opens one, plan.py says what is done, cases.py keeps the updates under attack,
+attempts.py makes the attacks, outcome.py measures what they recovered, document.py judges it, pictures.py and page.py
+show it.
 """

@@ -7,7 +7,7 @@ A client's update is clipped to the L2 norm C and gets Gaussian noise of deviati
 Whatever the number of rounds, such a mechanism is exactly one Gaussian mechanism with the noise z / sqrt(rounds) (Dong,
 Roth, Su, "Gaussian Differential Privacy", JRSS B 2022), whose epsilon is known in closed form (Balle, Wang, "Improving
 the Gaussian Mechanism for Differential Privacy", ICML 2018); dp-accounting solves it. Its accountant of privacy losses
-gives the same figures, but takes minutes for a small z.
+gives the same values, but takes minutes for a small z.
 """
 
 from __future__ import annotations

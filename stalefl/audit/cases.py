@@ -13,8 +13,10 @@ from torch import Tensor
 from stalefl.audit.defences import Defence
 from stalefl.config.schema import Experiment
 from stalefl.contracts import Exposure, InputSpec, LocalTraining, Model
+from stalefl.records.inspection_folders import AuditFolder
 from stalefl.run.parts import build_model, local_training
 from stalefl.seeds import named_generator
+from stalefl.storage import load_tree, save_tree
 from stalefl.training.embedding import as_vectors
 from stalefl.updates.observed import ObservedUpdate
 
@@ -66,6 +68,20 @@ def truth_of(observed: ObservedUpdate) -> Truth | None:
         return None
     inputs, targets = observed.client_data
     return Truth(as_vectors(inputs, observed.token_table), targets)
+
+
+def store_cases(folder: AuditFolder, cases: Sequence[Case], truths: Sequence[Truth | None]) -> None:
+    """Truths have a file of their own, which no attack reads."""
+    save_tree(folder.truth, [None if truth is None else dict(vars(truth)) for truth in truths])
+    save_tree(folder.cases, [case.to_tree() for case in cases])
+
+
+def load_cases(folder: AuditFolder) -> list[Case]:
+    return [Case(**tree) for tree in load_tree(folder.cases)]
+
+
+def load_truths(folder: AuditFolder) -> list[Truth | None]:
+    return [None if tree is None else Truth(**tree) for tree in load_tree(folder.truth)]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from stalefl.audit.measure.metrics import METRICS
+from stalefl.audit.measure.metrics import METRICS, MetricValues
 from stalefl.contracts import InputError
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -18,7 +18,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
 }
 
-Cells = Mapping[str, Mapping[str, "float | None"]]
+Cells = Mapping[str, MetricValues]
 """A cell's name, and its value of every metric."""
 
 
@@ -32,7 +32,7 @@ class Condition(NamedTuple):
     def __str__(self) -> str:
         return f"{self.metric}{self.op}{self.value:g}"
 
-    def holds(self, values: Mapping[str, float | None]) -> bool | None:
+    def holds(self, values: MetricValues) -> bool | None:
         """None where the metric is not known."""
         found = values.get(self.metric)
         return None if found is None else _OPERATORS[self.op](found, self.value)

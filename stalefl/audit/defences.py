@@ -41,7 +41,7 @@ class Step(NamedTuple):
         return f"{self.kind}={self.value:g}"
 
 
-class Sent(NamedTuple):
+class DefendedUpdate(NamedTuple):
     """What leaves the client: the update [P], 0 where nothing is sent, and which entries are [P] (None: all)."""
 
     delta: Tensor
@@ -68,17 +68,17 @@ class Defence:
     def __str__(self) -> str:
         return ", ".join(map(str, self.steps)) or NONE
 
-    def apply(self, delta: Tensor, reach: float, generator: torch.Generator) -> Sent:
+    def apply(self, delta: Tensor, reach: float, generator: torch.Generator) -> DefendedUpdate:
         """What is sent of an update [P]. ``reach`` is its length per unit of gradient (LocalTraining.reach), by which
         the noise of a given variance is scaled. Noise is drawn on the CPU, for every entry."""
-        sent, norm = Sent(delta), 0.0
+        sent, norm = DefendedUpdate(delta), 0.0
         for step in self.steps:
             match step.kind:
                 case "sparsify":
                     sent = _sparsified(sent, step.value)
                 case "clip":
                     norm = step.value
-                    sent = Sent(sent.delta * min(1.0, norm / max(float(sent.delta.norm()), norm)), sent.mask)
+                    sent = DefendedUpdate(sent.delta * min(1.0, norm / max(float(sent.delta.norm()), norm)), sent.mask)
                 case "noise":
                     sent = _noised(sent, step.value**0.5 * reach, generator)
                 case "gaussian":
@@ -108,16 +108,16 @@ def _step(part: str, text: str) -> Step:
     return step
 
 
-def _sparsified(sent: Sent, rate: float) -> Sent:
+def _sparsified(sent: DefendedUpdate, rate: float) -> DefendedUpdate:
     if rate == 0:
         return sent
     mask = torch.zeros_like(sent.delta, dtype=torch.bool)
     mask[largest_entries(sent.delta, rate)] = True
-    return Sent(torch.where(mask, sent.delta, 0.0), mask)
+    return DefendedUpdate(torch.where(mask, sent.delta, 0.0), mask)
 
 
-def _noised(sent: Sent, deviation: float, generator: torch.Generator) -> Sent:
+def _noised(sent: DefendedUpdate, deviation: float, generator: torch.Generator) -> DefendedUpdate:
     if deviation == 0:
         return sent
     noise = deviation * torch.randn(sent.delta.shape, generator=generator).to(sent.delta.device)
-    return Sent(sent.delta + (noise if sent.mask is None else noise * sent.mask), sent.mask)
+    return DefendedUpdate(sent.delta + (noise if sent.mask is None else noise * sent.mask), sent.mask)

@@ -11,10 +11,11 @@ from stalefl.audit.audit import Audit
 from stalefl.audit.conditions import unanswered, violations
 from stalefl.audit.defences import Defence
 from stalefl.audit.measure.perceptual import is_image
-from stalefl.audit.outcome import NOISE, SCHEMA, STRANGERS, Cell, Outcome
+from stalefl.audit.outcome import NOISE, STRANGERS, AuditCell, Outcome
 from stalefl.audit.plan import settings_of
 from stalefl.audit.verdict import (
     KNOWN,
+    NO_BETTER_THAN_NOISE,
     PARTLY,
     READABLE,
     THRESHOLDS,
@@ -25,8 +26,8 @@ from stalefl.audit.verdict import (
     judge_inputs,
     judge_labels,
 )
-from stalefl.audit.verdict import NOISE as NO_BETTER_THAN_NOISE
 from stalefl.formatting import labels_in_words
+from stalefl.records.folders import SCHEMA
 
 STRENGTH = (READABLE, TRACES, TOO_FEW, NO_BETTER_THAN_NOISE)
 LABEL_STRENGTH = (KNOWN, PARTLY)
@@ -35,7 +36,7 @@ EXPLAINED = 0.5
 """Loss above which an attack has not found what the update says; all of them count from 0 to about 1."""
 
 
-def document(audit: Audit, outcome: Outcome) -> dict[str, Any]:
+def audit_document(audit: Audit, outcome: Outcome) -> dict[str, Any]:
     """``result.json``. What is not known is None."""
     made = {cell.name: cell.values for cell in outcome.cells if cell.values}
     conditions, classifier = audit.plan.conditions, outcome.instruments.classifier
@@ -68,7 +69,7 @@ def document(audit: Audit, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _cell(audit: Audit, cell: Cell, outcome: Outcome) -> dict[str, Any]:
+def _cell(audit: Audit, cell: AuditCell, outcome: Outcome) -> dict[str, Any]:
     spec, references = audit.dataset.spec, outcome.references
     verdict = judge_inputs(
         cell.values, spec.classes, references.get(NOISE), references.get(STRANGERS), images=is_image(spec)
@@ -88,7 +89,7 @@ def _cell(audit: Audit, cell: Cell, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _on_inputs(cell: Cell, verdict: Verdict) -> Verdict:
+def _on_inputs(cell: AuditCell, verdict: Verdict) -> Verdict:
     """Where nothing is known, what can be said all the same."""
     if not cell.recovers_inputs:
         return Verdict(NOT_ATTEMPTED, "the attack recovers labels only")
@@ -103,7 +104,7 @@ def _fit_in_words(loss: float) -> str:
     return f"the fit does not explain the update (loss {loss:.2g}): is the base, or the local program, another?"
 
 
-def _on_labels(cell: Cell, verdict: Verdict, outcome: Outcome) -> Verdict:
+def _on_labels(cell: AuditCell, verdict: Verdict, outcome: Outcome) -> Verdict:
     if verdict.word != UNKNOWN:
         return verdict
     names = outcome.instruments.spec.class_names
@@ -132,10 +133,10 @@ def _sentence(defence: str, cells: Sequence[dict[str, Any]]) -> str:
 
 
 def _strongest(judged: Sequence[tuple[str, float | None, Mapping[str, str]]], order: Sequence[str], what: str) -> str:
-    """Of the attacks with the strongest verdict the one with the best figure."""
+    """Of the attacks with the strongest verdict the one with the best value."""
     for word in order:
         found = [
-            (figure or 0.0, attack, verdict["reason"]) for attack, figure, verdict in judged if verdict["word"] == word
+            (value or 0.0, attack, verdict["reason"]) for attack, value, verdict in judged if verdict["word"] == word
         ]
         if found:
             _, attack, reason = max(found, key=lambda one: one[0])

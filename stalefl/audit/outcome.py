@@ -1,4 +1,4 @@
-"""What the attacks recovered, measured and judged: a figure for every cell, a cell being an attack under a defence."""
+"""What the attacks recovered, measured: every metric of every cell. A cell is one attack under one defence."""
 
 from __future__ import annotations
 
@@ -10,19 +10,17 @@ from typing import NamedTuple
 
 import torch
 
-from stalefl.audit.attempts import Recovered, load_best
+from stalefl.audit.attempts import AttemptResult, load_best
 from stalefl.audit.audit import Audit
 from stalefl.audit.cases import Truth
-from stalefl.audit.defences import Defence
 from stalefl.audit.measure.classifier import settings_for, trained_classifier
-from stalefl.audit.measure.metrics import Values
-from stalefl.audit.measure.one_client import CaseFigures, Instruments, measure_case
+from stalefl.audit.measure.metrics import MetricValues
+from stalefl.audit.measure.one_client import CaseMeasurements, Instruments, measure_case
 from stalefl.audit.measure.perceptual import frechet_distance, perceptual_distance
-from stalefl.audit.measure.summary import summarise
+from stalefl.audit.measure.summary import summarise_cases
 from stalefl.audit.references import common_share, noise, strangers
 from stalefl.contracts import Leak
 
-SCHEMA = 1
 NOISE, STRANGERS = "noise", "strangers"
 
 
@@ -38,13 +36,13 @@ class Networks:
 
 
 @dataclass(frozen=True)
-class Cell:
+class AuditCell:
     """One attack under one defence, over all clients. ``unfit`` says why it was not made, else it is empty."""
 
     attack: str
     defence: str
     unfit: str
-    values: Values = field(default_factory=dict)
+    values: MetricValues = field(default_factory=dict)
     cases: int = 0
     iterations: float | None = None
     """Mean over the clients, of the attempt that was kept."""
@@ -61,16 +59,16 @@ class Cell:
 class KeptCase(NamedTuple):
     """What the best attempt on a client recovered, and how it compares with the truth."""
 
-    found: Recovered
-    figures: CaseFigures
+    found: AttemptResult
+    measurements: CaseMeasurements
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """All cells, and the figures they compare with."""
+    """All cells, and the values of the references that they compare with."""
 
-    cells: Sequence[Cell]
-    references: Mapping[str, Values]
+    cells: Sequence[AuditCell]
+    references: Mapping[str, MetricValues]
     instruments: Instruments
     recovered: Mapping[str, Mapping[str, Sequence[KeptCase | None]]]
     """By attack and defence, what was kept of each client; attacks on labels alone are left out."""
@@ -80,9 +78,9 @@ def measure(audit: Audit, networks: Networks, on_share: Callable[[float], None] 
     """Measure all that was recovered so far. ``on_share`` is told which share of the work is done."""
     instruments = _instruments(audit, networks, lambda share: on_share(share / 2))
     others = _strangers(audit)
-    cells: list[Cell] = []
+    cells: list[AuditCell] = []
     recovered: dict[str, dict[str, list[KeptCase | None]]] = defaultdict(dict)
-    todo = list(audit.plan.cells(audit.bench.exposure(0, Defence())))
+    todo = audit.cells
     for done, (attack, defence, unfit) in enumerate(todo, start=1):
         kept = [] if unfit else _kept(audit, attack, defence, others, instruments)
         cells.append(_cell(attack, defence, unfit, kept, instruments))
@@ -122,25 +120,27 @@ def _kept(
     """One entry per client, None where no attempt is done yet."""
     kept: list[KeptCase | None] = []
     for case, truth in enumerate(audit.truths):
-        found = load_best(audit.folder, attack, defence, case, audit.plan.attempts_of(attack))
+        found = load_best(audit.folder, attack, defence, case, audit.plan.attempts_per_case(attack))
         if found is None:
             kept.append(None)
         else:
-            figures = _figures(Leak(found.labels, found.inputs), truth, instruments, others[case])
-            kept.append(KeptCase(found, figures))
+            measurements = _measured(Leak(found.labels, found.inputs), truth, instruments, others[case])
+            kept.append(KeptCase(found, measurements))
     return kept
 
 
-def _cell(attack: str, defence: str, unfit: str, kept: Sequence[KeptCase | None], instruments: Instruments) -> Cell:
+def _cell(
+    attack: str, defence: str, unfit: str, kept: Sequence[KeptCase | None], instruments: Instruments
+) -> AuditCell:
     there = [case for case in kept if case is not None]
     if not there:
-        return Cell(attack, defence, unfit)
+        return AuditCell(attack, defence, unfit)
     found = [case.found for case in there]
-    return Cell(
+    return AuditCell(
         attack=attack,
         defence=defence,
         unfit=unfit,
-        values=summarise([case.figures for case in there], instruments),
+        values=summarise_cases([case.measurements for case in there], instruments),
         cases=len(there),
         iterations=_mean([tried.iterations for tried in found]),
         seconds=_mean([tried.seconds for tried in found]),
@@ -150,12 +150,12 @@ def _cell(attack: str, defence: str, unfit: str, kept: Sequence[KeptCase | None]
     )
 
 
-def _figures(leak: Leak, truth: Truth | None, instruments: Instruments, other: Leak | None = None) -> CaseFigures:
+def _measured(leak: Leak, truth: Truth | None, instruments: Instruments, other: Leak | None = None) -> CaseMeasurements:
     inputs, targets = (None, None) if truth is None else (truth.inputs, truth.targets)
     return measure_case(leak, inputs, targets, instruments, None if other is None else other.inputs)
 
 
-def _references(audit: Audit, others: Sequence[Leak | None], instruments: Instruments) -> dict[str, Values]:
+def _references(audit: Audit, others: Sequence[Leak | None], instruments: Instruments) -> dict[str, MetricValues]:
     known = [(case, truth) for case, truth in enumerate(audit.truths) if truth is not None]
     if not known:
         return {}
@@ -163,13 +163,13 @@ def _references(audit: Audit, others: Sequence[Leak | None], instruments: Instru
     leaks = {NOISE: [(truth, noise(truth, spec, seed, case)) for case, truth in known]}
     if all(others[case] for case, _ in known):
         leaks[STRANGERS] = [(truth, other) for (case, truth) in known if (other := others[case])]
-    references = {
-        name: summarise([_figures(leak, truth, instruments) for truth, leak in pairs], instruments)
+    references: dict[str, MetricValues] = {
+        name: summarise_cases([_measured(leak, truth, instruments) for truth, leak in pairs], instruments)
         for name, pairs in leaks.items()
     }
     if STRANGERS in references:
         # They are chosen by the true labels.
-        references[STRANGERS]["label_accuracy"] = None
+        references[STRANGERS] = {**references[STRANGERS], "label_accuracy": None}
     return references
 
 

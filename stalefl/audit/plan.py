@@ -47,13 +47,14 @@ class Plan:
         )
 
     def cells(self, exposure: Exposure) -> Iterator[tuple[str, str, str]]:
-        """Attack, defence, and why that attack cannot be made on such an update (empty where it can)."""
+        """One for every attack under every defence: the two names, and why the attack cannot be made on such an update
+        (empty where it can)."""
         for name, attack in self.attacks.items():
             unfit = attack.unfit(exposure)
             for defence in self.defences:
                 yield name, defence, unfit
 
-    def attempts_of(self, attack: str) -> int:
+    def attempts_per_case(self, attack: str) -> int:
         """How often an attack is tried on one update: one that draws nothing would only repeat itself."""
         return self.restarts if self.attacks[attack].draws else 1
 

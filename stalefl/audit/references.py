@@ -1,4 +1,4 @@
-"""What figures are compared with: noise, which knows nothing, and strangers, which know the classes and no more."""
+"""What metrics are compared with: noise, which knows nothing, and strangers, which know the classes and no more."""
 
 from __future__ import annotations
 

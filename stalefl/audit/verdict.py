@@ -1,4 +1,4 @@
-"""What the figures of a cell say, in plain words, against thresholds that are stated with them.
+"""What the metrics of a cell say, in plain words, against thresholds that are stated with them.
 
 Two references stand beside a cell, measured in the same way: the noise floor, where random inputs take the place of the
 recovered ones, and the strangers, other real samples of the same classes. A leak of one sample shows above both.
@@ -6,16 +6,13 @@ recovered ones, and the strangers, other real samples of the same classes. A lea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from stalefl.audit.measure.metrics import READABLE_PSNR_DB
+from stalefl.audit.measure.metrics import READABLE_PSNR_DB, MetricValues
 
-READABLE, TRACES, NOISE, UNKNOWN = "readable", "traces", "no better than noise", "unknown"
+READABLE, TRACES, NO_BETTER_THAN_NOISE, UNKNOWN = "readable", "traces", "no better than noise", "unknown"
 KNOWN, PARTLY, GUESSING, TOO_FEW = "labels known", "partly", "no better than guessing", "too few to tell"
-
-Values = Mapping[str, "float | None"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class Thresholds:
             "of strangers.",
             f'"{TOO_FEW}": none of these, of less than {self.fewest_clients} clients: traces could not be told from '
             "luck.",
-            f'"{NOISE}": none of these. It is no proof that nothing leaks: another attack may see more.',
+            f'"{NO_BETTER_THAN_NOISE}": none of these. It is no proof that nothing leaks: another attack may see more.',
             f'"{UNKNOWN}": the true samples are not known, or the attack recovers labels only.',
             f'"{KNOWN}": at least {self.labels_known:.0%} of the labels are told; "{PARTLY}": significantly more than '
             f'a guess would; "{TOO_FEW}": even all labels right could be luck; "{GUESSING}": else.',
@@ -59,22 +56,22 @@ THRESHOLDS = Thresholds()
 
 
 class Verdict(NamedTuple):
-    """One of the words above, and the figures behind it in a sentence."""
+    """One of the words above, and the numbers behind it in a sentence."""
 
     word: str
     reason: str
 
 
 def judge_inputs(
-    cell: Values,
+    cell: MetricValues,
     classes: int,
-    floor: Values | None = None,
-    strangers: Values | None = None,
+    floor: MetricValues | None = None,
+    strangers: MetricValues | None = None,
     thresholds: Thresholds = THRESHOLDS,
     *,
     images: bool = True,
 ) -> Verdict:
-    """The verdict on recovered inputs, from ``summarise`` of the cell and, if measured, of the two references. Whether
+    """The verdict on recovered inputs, from the metrics of the cell and, if measured, of the two references. Whether
     they are ``images`` says what their PSNR means: a picture of so many dB can be seen, whatever strangers have."""
     if not cell.get("pairs"):
         return Verdict(UNKNOWN, "there are no recovered samples to compare with true ones")
@@ -86,10 +83,12 @@ def judge_inputs(
     if _too_few(cell, thresholds):
         needed, clients = thresholds.fewest_clients, _count(cell["clients"])
         return Verdict(TOO_FEW, f"not readable; to tell traces from luck takes {needed} clients, not {clients}")
-    return Verdict(NOISE, f"nothing stands out of noise and strangers in {_count(cell['pairs'])} samples")
+    return Verdict(
+        NO_BETTER_THAN_NOISE, f"nothing stands out of noise and strangers in {_count(cell['pairs'])} samples"
+    )
 
 
-def judge_labels(cell: Values, thresholds: Thresholds = THRESHOLDS) -> Verdict:
+def judge_labels(cell: MetricValues, thresholds: Thresholds = THRESHOLDS) -> Verdict:
     """The verdict on recovered labels. Several labels of one client are counted as if they were independent."""
     accuracy, guess, samples = cell.get("label_accuracy"), cell.get("label_guess"), cell.get("samples")
     if accuracy is None or guess is None or not samples:
@@ -110,7 +109,7 @@ def beyond_chance(share: float, count: float, chance: float) -> float:
 
 
 def _readable(
-    cell: Values, classes: int, floor: Values, strangers: Values, thresholds: Thresholds, images: bool
+    cell: MetricValues, classes: int, floor: MetricValues, strangers: MetricValues, thresholds: Thresholds, images: bool
 ) -> str:
     psnr, tokens = cell.get("psnr_median"), cell.get("token_accuracy")
     margin = _margin_db(cell, floor, strangers)
@@ -132,7 +131,9 @@ def _readable(
     return ""
 
 
-def _traces(cell: Values, classes: int, floor: Values, strangers: Values, thresholds: Thresholds) -> str:
+def _traces(
+    cell: MetricValues, classes: int, floor: MetricValues, strangers: MetricValues, thresholds: Thresholds
+) -> str:
     if _recognised(cell, classes, floor, thresholds):
         return f"the classifier recognises {cell['classifier_accuracy']:.0%}, more than chance"
     nearer, clients = cell.get("own_nearer_share"), cell.get("clients")
@@ -145,7 +146,7 @@ def _traces(cell: Values, classes: int, floor: Values, strangers: Values, thresh
     return f"median PSNR {margin:.1f} dB above the references" if above else ""
 
 
-def _margin_db(cell: Values, floor: Values, strangers: Values) -> float | None:
+def _margin_db(cell: MetricValues, floor: MetricValues, strangers: MetricValues) -> float | None:
     """How far the median PSNR is above that of noise and of strangers; None where there are none."""
     psnr, others, noise = (values.get("psnr_median") for values in (cell, strangers, floor))
     if psnr is None or others is None:
@@ -153,7 +154,7 @@ def _margin_db(cell: Values, floor: Values, strangers: Values) -> float | None:
     return psnr - max(others, others if noise is None else noise)
 
 
-def _tells_tokens(cell: Values, floor: Values, strangers: Values, thresholds: Thresholds) -> bool:
+def _tells_tokens(cell: MetricValues, floor: MetricValues, strangers: MetricValues, thresholds: Thresholds) -> bool:
     """Whether more of the tokens are recovered, at whatever place, than noise and strangers of the class hold anyway.
     Tokens of one text are counted as if they were independent."""
     found, count, chance = cell.get("token_recall"), cell.get("token_count"), _tokens_by_chance(floor, strangers)
@@ -162,18 +163,18 @@ def _tells_tokens(cell: Values, floor: Values, strangers: Values, thresholds: Th
     return beyond_chance(found, count, chance) <= thresholds.significance
 
 
-def _tokens_by_chance(floor: Values, strangers: Values) -> float | None:
+def _tokens_by_chance(floor: MetricValues, strangers: MetricValues) -> float | None:
     """None where there is no reference."""
     known = [share for values in (floor, strangers) if (share := values.get("token_recall")) is not None]
     return max(known, default=None)
 
 
-def _tokens_in_words(cell: Values, floor: Values, strangers: Values) -> str:
+def _tokens_in_words(cell: MetricValues, floor: MetricValues, strangers: MetricValues) -> str:
     chance = _tokens_by_chance(floor, strangers)
     return f"{cell['token_recall']:.0%} of the tokens are recovered, at whatever place, by chance {chance:.0%}"
 
 
-def _recognised(cell: Values, classes: int, floor: Values, thresholds: Thresholds) -> bool:
+def _recognised(cell: MetricValues, classes: int, floor: MetricValues, thresholds: Thresholds) -> bool:
     """Whether the classifier recognises more than chance, and than it does of noise."""
     seen, pairs = cell.get("classifier_accuracy"), cell.get("pairs")
     if seen is None or not pairs:
@@ -182,7 +183,7 @@ def _recognised(cell: Values, classes: int, floor: Values, thresholds: Threshold
     return beyond_chance(seen, pairs, chance) <= thresholds.significance
 
 
-def _too_few(cell: Values, thresholds: Thresholds) -> bool:
+def _too_few(cell: MetricValues, thresholds: Thresholds) -> bool:
     clients = cell.get("clients")
     return clients is not None and clients < thresholds.fewest_clients
 

@@ -1,4 +1,4 @@
-"""The command line: one file per subcommand, which parses, calls and prints."""
+"""The command line: one file per subcommand, which parses, calls and prints; options.py has what they share."""
 
 from __future__ import annotations
 

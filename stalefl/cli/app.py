@@ -15,12 +15,12 @@ import typer
 from typer.main import get_command
 
 import stalefl
-from stalefl.cli import plugins
 from stalefl.cli.common import GroupedCommand, named_key
 from stalefl.cli.evaluate import evaluate_command
 from stalefl.cli.interruption import INTERRUPTED
 from stalefl.cli.invert import invert_command
 from stalefl.cli.partition import partition_command
+from stalefl.cli.plugins import plugins_app
 from stalefl.cli.privacy_audit import privacy_audit_command
 from stalefl.cli.report import report_command
 from stalefl.cli.simulate import simulate_command
@@ -65,7 +65,7 @@ app.command("evaluate", cls=GroupedCommand)(evaluate_command)
 app.command("invert", cls=GroupedCommand)(invert_command)
 app.command("privacy-audit", cls=GroupedCommand)(privacy_audit_command)
 app.command("report", cls=GroupedCommand)(report_command)
-app.add_typer(plugins.app, name="plugins")
+app.add_typer(plugins_app, name="plugins")
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -8,19 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import typer
 
-from stalefl.cli.common import (
-    EXPERIMENT,
-    OUTPUT,
-    DataDirOption,
-    DatasetOption,
-    DeviceOption,
-    DownloadOption,
-    JsonOption,
-    ModelOption,
-    QuietOption,
-    SettingsOption,
-    VerboseOption,
-)
+from stalefl.cli import options as opt
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,25 +26,25 @@ def evaluate_command(
     run: Annotated[Path | None, typer.Argument(help="Run folder; its settings and weights are used.")] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Weights (safetensors) to evaluate instead of a run's.", rich_help_panel=EXPERIMENT),
+        typer.Option(help="Weights (safetensors) to evaluate instead of a run's.", rich_help_panel=opt.EXPERIMENT),
     ] = None,
-    model: ModelOption = None,
-    dataset: DatasetOption = None,
-    settings: SettingsOption = None,
+    model: opt.ModelOption = None,
+    dataset: opt.DatasetOption = None,
+    settings: opt.SettingsOption = None,
     affected_class: Annotated[
         int | None,
-        typer.Option(help="The class reported apart, as staleness.affected_class.", rich_help_panel=EXPERIMENT),
+        typer.Option(help="The class reported apart, as staleness.affected_class.", rich_help_panel=opt.EXPERIMENT),
     ] = None,
     confusion_plot: Annotated[
         Path | None,
-        typer.Option(help="Write a picture of the confusion matrix (png, pdf, svg).", rich_help_panel=OUTPUT),
+        typer.Option(help="Write a picture of the confusion matrix (png, pdf, svg).", rich_help_panel=opt.OUTPUT),
     ] = None,
-    device: DeviceOption = None,
-    data_dir: DataDirOption = None,
-    download: DownloadOption = False,
-    json_output: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    device: opt.DeviceOption = None,
+    data_dir: opt.DataDirOption = None,
+    download: opt.DownloadOption = False,
+    json_output: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Evaluate weights on the test split, overall and per class.
 

@@ -1,4 +1,4 @@
-"""Ctrl-C, and SIGTERM as schedulers send it: the first asks the tasks to stop, the second ends at once."""
+"""What Ctrl-C does, and SIGTERM as schedulers send it: the first asks the tasks to stop, the second ends at once."""
 
 from __future__ import annotations
 
@@ -33,3 +33,13 @@ def stop_on_interrupt(stop: Stop, after: str) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def stopped_by_hand(what_is_left: str) -> Iterator[None]:
+    """Ctrl-C is answered by a line on stderr before it ends the command."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; {what_is_left}", err=True)
+        raise typer.Abort from None

@@ -6,38 +6,15 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from stalefl.cli.common import (
-    OUTPUT,
-    DataDirOption,
-    DatasetOption,
-    DeviceOption,
-    DownloadOption,
-    ForceOption,
-    JsonOption,
-    ModelOption,
-    QuietOption,
-    SettingsOption,
-    VerboseOption,
-)
-from stalefl.cli.observing import (
-    BaseOption,
-    ClientOption,
-    CurrentOption,
-    RoundOption,
-    RunOption,
-    SamplesOption,
-    TruthOption,
-    UpdateIsOption,
-    UpdateOption,
-    Watch,
-    check_source,
-    files_experiment,
-    stopped_by_hand,
-)
+from stalefl.cli import options as opt
+from stalefl.cli import update_options as update_opt
+from stalefl.cli.interruption import stopped_by_hand
+from stalefl.cli.update_options import UpdateOfRun, check_source, files_experiment, named
+from stalefl.cli.watch import Watch
 from stalefl.formatting import labels_in_words, program_in_words
 
 if TYPE_CHECKING:
@@ -47,7 +24,9 @@ if TYPE_CHECKING:
     from stalefl.contracts import DataContext
     from stalefl.inversion.recovery import RecoveryOptions
     from stalefl.records.inspection_folders import InversionFolder
+    from stalefl.updates.invert import Inverted
     from stalefl.updates.observed import ObservedUpdate
+    from stalefl.updates.surface import Surface
 
 RECOVERY = "Recovery"
 SMALL_TRUE_UPDATE = 0.1
@@ -56,18 +35,18 @@ logger = logging.getLogger(__name__)
 
 
 def invert_command(
-    run: RunOption = None,
-    client: ClientOption = None,
-    round: RoundOption = None,
-    base: BaseOption = None,
-    update: UpdateOption = None,
-    update_is: UpdateIsOption = "delta",
-    current: CurrentOption = None,
-    truth: TruthOption = None,
-    samples: SamplesOption = None,
-    model: ModelOption = None,
-    dataset: DatasetOption = None,
-    settings: SettingsOption = None,
+    run: update_opt.RunOption = None,
+    client: update_opt.ClientOption = None,
+    round: update_opt.RoundOption = None,
+    base: update_opt.BaseOption = None,
+    update: update_opt.UpdateOption = None,
+    update_is: update_opt.UpdateIsOption = "delta",
+    current: update_opt.CurrentOption = None,
+    truth: update_opt.TruthOption = None,
+    samples: update_opt.SamplesOption = None,
+    model: opt.ModelOption = None,
+    dataset: opt.DatasetOption = None,
+    settings: opt.SettingsOption = None,
     iterations: Annotated[
         int | None,
         typer.Option(help="Greatest number of iterations (method.options.iterations).", rich_help_panel=RECOVERY),
@@ -90,19 +69,16 @@ def invert_command(
         ),
     ] = None,
     no_surface: Annotated[
-        bool, typer.Option("--no-surface", help="Draw no loss surfaces: quicker.", rich_help_panel=OUTPUT)
+        bool, typer.Option("--no-surface", help="Draw no loss surfaces: quicker.", rich_help_panel=opt.OUTPUT)
     ] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder for what is found.", show_default="a new one below runs/", rich_help_panel=OUTPUT),
-    ] = None,
-    force: ForceOption = False,
-    device: DeviceOption = None,
-    data_dir: DataDirOption = None,
-    download: DownloadOption = False,
-    json_output: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    out: opt.FindingsOption = None,
+    force: opt.ForceOption = False,
+    device: opt.DeviceOption = None,
+    data_dir: opt.DataDirOption = None,
+    download: opt.DownloadOption = False,
+    json_output: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Recover D_rec, data whose training reproduces an update, and show what it explains.
 
@@ -118,56 +94,47 @@ def invert_command(
 
     set_up_logging(quiet, verbose)
     context, watch = data_context(data_dir, download), Watch(quiet, spinner=not (verbose or download))
-    of_run = {"--run": run, "--client": client, "--round": round}
-    of_files = {"--base": base, "--update": update, "--current": current, "--truth": truth, "--samples": samples}
-    check_source(of_run, of_files, {"--model": model, "--dataset": dataset}, update_is)
+    of_run = UpdateOfRun(run, client, round)
+    of_files = InvertedFiles(base, update, current, truth, samples)
+    check_source(named(of_run), named(of_files), {"--model": model, "--dataset": dataset}, update_is)
     folder = InversionFolder(out or _new_place(client, round))
     folder.check_free(force)
-    direct = {"iterations": iterations, "size": _size(size), "sparsify": sparsify}
-    chosen = {key: value for key, value in direct.items() if value is not None}
+    chosen = _given_options(iterations, size, sparsify)
     with stopped_by_hand("nothing was written"):
         if run is not None:
-            chosen = {**_method_options(settings or []), **chosen}
-            observed, options = _of_run(run, cast(int, client), cast(int, round), chosen, device, context, watch)
+            observed, options = _of_run(of_run, settings or [], chosen, device, context, watch)
         else:
             flags = {"data": {"dataset": dataset}, "model": {"name": model}, "run": {"device": device}}
             experiment = files_experiment(settings or [], flags, own_tables=["method.options"])
-            chosen = {**experiment.method.options, **chosen}
-            observed, options = _of_files(experiment, {**of_files, "--update-is": update_is}, chosen, context, watch)
-
-        from stalefl.updates import inversion_records, invert
-
-        root = observed.experiment.run.seed if seed is None else seed
-        with watch.steps("recovering D_rec: iteration", options.iterations) as advance:
-            inverted = invert.invert(observed, options, root, advance)
-        _warn_if_unexplained(inverted.fit_error.l1, is_explained=inverted.is_explained, of_files=run is None)
-        around = {}
-        if not no_surface:
-            with watch.steps("loss surfaces: point", invert.surface_points(observed)) as advance:
-                around = invert.surfaces(inverted, advance)
+            observed, options = _of_files(of_files, update_is, experiment, chosen, context, watch)
+        inverted = _inverted(observed, options, seed, watch)
+        around = {} if no_surface else _surfaces(inverted, watch)
     with stopped_by_hand(f"{folder.path} is not complete"):
+        from stalefl.updates.inversion_records import write_inversion
+
         folder.create(force)
-        result = inversion_records.write_inversion(inverted, around, folder)
+        result = write_inversion(inverted, around, folder)
     _report(result, observed.view.input_spec.class_names, folder, json_output, quiet)
-
-
-def _warn_if_unexplained(l1: float, is_explained: bool, of_files: bool) -> None:
-    if is_explained:
-        return
-    program = "Is the local program right (--set training...), is --update-is right? " if of_files else ""
-    logger.warning(
-        "D_rec explains little of the update (relative L1 error %.2f): labels, pictures and the estimate mean little. "
-        "%sElse more --iterations or a larger --size may help",
-        l1,
-        program,
-    )
 
 
 # --- what to invert -------------------------------------------------------------------------------------------------
 
 
-def _size(text: str | None) -> int | str | None:
-    return int(text) if text is not None and text.isdecimal() else text
+class InvertedFiles(NamedTuple):
+    """The options that name an update of files, and what else is known of it."""
+
+    base: Path | None
+    update: Path | None
+    current: Path | None
+    truth: Path | None
+    samples: int | None
+
+
+def _given_options(iterations: int | None, size: str | None, sparsify: float | None) -> dict[str, Any]:
+    """Keys of method.options that have an option of their own, where it is given."""
+    number = int(size) if size is not None and size.isdecimal() else size
+    options = {"iterations": iterations, "size": number, "sparsify": sparsify}
+    return {key: value for key, value in options.items() if value is not None}
 
 
 def _new_place(client: int | None, round: int | None) -> Path:
@@ -191,36 +158,65 @@ def _method_options(settings: Sequence[str]) -> dict[str, Any]:
 
 
 def _of_run(
-    path: Path,
-    client: int,
-    round: int,
+    of_run: UpdateOfRun,
+    settings: Sequence[str],
     chosen: Mapping[str, Any],
     device: str | None,
     context: DataContext,
     watch: Watch,
 ) -> tuple[ObservedUpdate, RecoveryOptions]:
     """The update of a run and the options of the recovery: those of the run's method, ``chosen`` winning."""
-    from stalefl.records.folders import RunFolder
+    chosen = {**_method_options(settings), **chosen}
+    run = of_run.opened(device, context, watch)
+    from stalefl.updates import invert
 
-    with watch.reading(path):
-        from stalefl.updates import invert, observed
-
-        run = observed.open_run(path, device, context)
-        options = invert.recovery_options({**invert.run_options(run.experiment.method), **chosen})
-        observed.check_arrival(run, client, round)
-    with watch.steps("replaying: round", round) as advance:
-        return observed.from_run(run, client, round, RunFolder(path).read_rounds(), advance), options
+    options = invert.recovery_options({**invert.run_options(run.experiment.method), **chosen})
+    return of_run.replayed(run, watch), options
 
 
 def _of_files(
-    experiment: Experiment, files: Mapping[str, Any], chosen: Mapping[str, Any], context: DataContext, watch: Watch
+    of_files: InvertedFiles,
+    update_is: str,
+    experiment: Experiment,
+    chosen: Mapping[str, Any],
+    context: DataContext,
+    watch: Watch,
 ) -> tuple[ObservedUpdate, RecoveryOptions]:
-    with watch.reading(files["--base"]):
+    """The update of files and the options of the recovery: those of the experiment, ``chosen`` winning."""
+    with watch.reading(of_files.base):
         from stalefl.updates import invert, observed
 
-        options = invert.recovery_options(chosen)
-        given = {name.removeprefix("--").replace("-", "_"): value for name, value in files.items()}
+        options = invert.recovery_options({**experiment.method.options, **chosen})
+        given: dict[str, Any] = {**of_files._asdict(), "update_is": update_is}
         return observed.from_files(experiment, observed.UpdateFiles(**given), context), options
+
+
+# --- inverting ------------------------------------------------------------------------------------------------------
+
+
+def _inverted(update: ObservedUpdate, options: RecoveryOptions, seed: int | None, watch: Watch) -> Inverted:
+    """D_rec, of which a warning says that it explains little."""
+    from stalefl.updates import invert
+
+    root = update.experiment.run.seed if seed is None else seed
+    with watch.steps("recovering D_rec: iteration", options.iterations) as advance:
+        inverted = invert.invert(update, options, root, advance)
+    if not inverted.is_explained:
+        program = "Is the local program right (--set training...), is --update-is right? "
+        logger.warning(
+            "D_rec explains little of the update (relative L1 error %.2f): labels, pictures and the estimate mean "
+            "little. %sElse more --iterations or a larger --size may help",
+            inverted.fit_error.l1,
+            "" if update.arrived else program,
+        )
+    return inverted
+
+
+def _surfaces(inverted: Inverted, watch: Watch) -> Mapping[str, Surface]:
+    from stalefl.updates import invert
+
+    with watch.steps("loss surfaces: point", invert.surface_points(inverted.observed)) as advance:
+        return invert.surfaces(inverted, advance)
 
 
 # --- what is printed ------------------------------------------------------------------------------------------------

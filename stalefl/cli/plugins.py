@@ -9,15 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stalefl.cli.common import (
-    DataDirOption,
-    JsonOption,
-    QuietOption,
-    VerboseOption,
-    console,
-    print_json,
-    set_up_logging,
-)
+from stalefl.cli import options as opt
+from stalefl.cli.common import console, print_json, set_up_logging
 from stalefl.data.place import data_context
 
 if TYPE_CHECKING:
@@ -26,21 +19,21 @@ if TYPE_CHECKING:
     from stalefl.registry import Description, Registry
     from stalefl.testing.packages import Checked
 
-app = typer.Typer(rich_markup_mode=None)
-KindOption = Annotated[
+plugins_app = typer.Typer(rich_markup_mode=None)
+Kind = Annotated[
     str | None,
     typer.Option("--kind", metavar="KIND", help="Only one kind: dataset, model, method, attack or observer."),
 ]
 CHECK_FAILED = 1
 
 
-@app.callback(invoke_without_command=True)
+@plugins_app.callback(invoke_without_command=True)
 def plugins_command(
     context: typer.Context,
-    kind: KindOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    kind: Kind = None,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """List the data sets, models, methods, attacks and observers that are installed.
 
@@ -59,12 +52,12 @@ def plugins_command(
         console().print(_overview(found))
 
 
-@app.command("show")
+@plugins_app.command("show")
 def show_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A data set, model, method, attack or observer.")],
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Show where a plugin comes from, its paper and its options.
 
@@ -83,7 +76,7 @@ def show_command(
             _print_parameters(record.name)
 
 
-@app.command("check")
+@plugins_app.command("check")
 def check_command(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="An installed package, stalefl itself, or one plugin by its name.")
@@ -96,10 +89,10 @@ def check_command(
             help="Check with this option, those that have it; PLUGIN.KEY=VALUE: that plugin alone. May be repeated.",
         ),
     ] = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    data_dir: opt.DataDirOption = None,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Check plugins against what stalefl relies on: pure steps, plain state, named randomness, shapes, options.
 
@@ -127,7 +120,7 @@ def check_command(
         raise typer.Exit(CHECK_FAILED)
 
 
-@app.command("new")
+@plugins_app.command("new")
 def new_command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the package is written; new or empty.")],
     name: Annotated[
@@ -144,9 +137,9 @@ def new_command(
             metavar="KIND", help="What it is: method, model, dataset, attack or observer.", show_default="method"
         ),
     ] = "method",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    as_json: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Write a package with a working plugin, its tests and a README, to install and to change.
 
@@ -228,8 +221,8 @@ def _print_record(record: Description) -> None:
         screen.print("  options  none\n")
         return
     table = _table("option", "type", "default", "description")
-    for option in record.options:
-        table.add_row(option.name, option.type, option.default, option.description)
+    for each in record.options:
+        table.add_row(each.name, each.type, each.default, each.description)
     screen.print(table)
 
 

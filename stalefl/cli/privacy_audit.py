@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,45 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stalefl.cli import audit_sources
-from stalefl.cli.common import (
-    MACHINE,
-    OUTPUT,
-    DataDirOption,
-    DatasetOption,
-    DeviceOption,
-    DownloadOption,
-    ForceOption,
-    JsonOption,
-    ModelOption,
-    QuietOption,
-    SeedOption,
-    SettingsOption,
-    VerboseOption,
-)
-from stalefl.cli.interruption import INTERRUPTED, stop_on_interrupt
-from stalefl.cli.observing import (
-    FILES,
-    BaseOption,
-    ClientOption,
-    RoundOption,
-    RunOption,
-    SamplesOption,
-    UpdateIsOption,
-    UpdateOption,
-    Watch,
-    check_source,
-    stopped_by_hand,
-)
+from stalefl.cli import options as opt
+from stalefl.cli import update_options as update_opt
+from stalefl.cli.audit_sources import Attacks, AuditedFiles, AuditRequest, OnTheSpot, read_source, refuse
+from stalefl.cli.interruption import INTERRUPTED, stop_on_interrupt, stopped_by_hand
+from stalefl.cli.update_options import UpdateOfRun, named
+from stalefl.cli.watch import Watch
 
 if TYPE_CHECKING:
     from stalefl.audit.audit import Audit
-    from stalefl.contracts import DataContext
     from stalefl.records.inspection_folders import AuditFolder
 
 SPOT, AUDIT = "Updates made on the spot", "Audit"
 CONDITION_MET = 3
-logger = logging.getLogger(__name__)
 
 
 def privacy_audit_command(
@@ -56,20 +29,20 @@ def privacy_audit_command(
         Path | None,
         typer.Argument(help="Experiment file (TOML) whose [audit] says what is done.", show_default=False),
     ] = None,
-    run: RunOption = None,
-    client: ClientOption = None,
-    round: RoundOption = None,
-    base: BaseOption = None,
-    update: UpdateOption = None,
-    update_is: UpdateIsOption = "delta",
+    run: update_opt.RunOption = None,
+    client: update_opt.ClientOption = None,
+    round: update_opt.RoundOption = None,
+    base: update_opt.BaseOption = None,
+    update: update_opt.UpdateOption = None,
+    update_is: update_opt.UpdateIsOption = "delta",
     client_data: Annotated[
         Path | None,
         typer.Option(
             help="The samples behind the update (inputs, targets; safetensors or npz), to compare with.",
-            rich_help_panel=FILES,
+            rich_help_panel=update_opt.FILES,
         ),
     ] = None,
-    samples: SamplesOption = None,
+    samples: update_opt.SamplesOption = None,
     cases: Annotated[
         int | None,
         typer.Option(help="Clients audited, each with its own samples, as audit.cases.", rich_help_panel=SPOT),
@@ -133,29 +106,28 @@ def privacy_audit_command(
     inception_weights: Annotated[
         Path | None, typer.Option(help="InceptionV3's weights for FID.", rich_help_panel=AUDIT)
     ] = None,
-    model: ModelOption = None,
-    dataset: DatasetOption = None,
-    seed: SeedOption = None,
-    settings: SettingsOption = None,
+    model: opt.ModelOption = None,
+    dataset: opt.DatasetOption = None,
+    seed: opt.SeedOption = None,
+    settings: opt.SettingsOption = None,
     jobs: Annotated[
         int | None,
-        typer.Option(help="Attacks at the same time; 0 = as many as cores and memory allow.", rich_help_panel=MACHINE),
+        typer.Option(
+            help="Attacks at the same time; 0 = as many as cores and memory allow.", rich_help_panel=opt.MACHINE
+        ),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder for what is found.", show_default="a new one below runs/", rich_help_panel=OUTPUT),
-    ] = None,
+    out: opt.FindingsOption = None,
     resume: Annotated[
         Path | None,
-        typer.Option(help="Go on where the audit in this folder stopped.", rich_help_panel=OUTPUT),
+        typer.Option(help="Go on where the audit in this folder stopped.", rich_help_panel=opt.OUTPUT),
     ] = None,
-    force: ForceOption = False,
-    device: DeviceOption = None,
-    data_dir: DataDirOption = None,
-    download: DownloadOption = False,
-    json_output: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    force: opt.ForceOption = False,
+    device: opt.DeviceOption = None,
+    data_dir: opt.DataDirOption = None,
+    download: opt.DownloadOption = False,
+    json_output: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Show what an update gives away: attack it under every defence, compare what is recovered with the truth.
 
@@ -166,153 +138,140 @@ def privacy_audit_command(
     """
     from stalefl.cli.common import set_up_logging
     from stalefl.data.place import data_context
-    from stalefl.records.inspection_folders import AuditFolder
 
     set_up_logging(quiet, verbose)
-    context, watch = data_context(data_dir, download), Watch(quiet, spinner=not (verbose or download))
-    of_run = {"--run": run, "--client": client, "--round": round}
-    of_files = {"--base": base, "--update": update, "--client-data": client_data}
-    on_the_spot = {"--cases": cases, "--local-steps": local_steps, "--weights": weights}
-    asked: dict[str, Any] = {
-        "attacks": attack or None,
-        "defences": audit_sources.defences(sparsify, noise, defence),
-        "restarts": restarts,
-        "fail_if": fail_if or None,
-    }
-    machine = {"device": device, "seed": seed, "jobs": jobs}
-    flags: dict[str, dict[str, Any]] = {
-        "audit": asked,
-        "data": {"dataset": dataset},
-        "model": {"name": model},
-        "run": machine,
-    }
-    _check_files({"--lpips-weights": lpips_weights, "--inception-weights": inception_weights})
+    networks = {"lpips_weights": lpips_weights, "inception_weights": inception_weights}
+    _check_files(networks)
+    request = AuditRequest(
+        experiment=experiment,
+        of_run=UpdateOfRun(run, client, round),
+        of_files=AuditedFiles(base, update, client_data),
+        update_is=update_is,
+        samples=samples,
+        on_the_spot=OnTheSpot(cases, local_steps, weights),
+        attacks=Attacks(attack, sparsify, noise, defence, restarts, fail_if),
+        model=model,
+        dataset=dataset,
+        seed=seed,
+        settings=settings,
+        jobs=jobs,
+        device=device,
+        out=out,
+        resume=resume,
+        force=force,
+        context=data_context(data_dir, download),
+    )
+    watch = Watch(quiet, spinner=not (verbose or download))
     with stopped_by_hand("nothing was written"):
-        if resume is not None:
-            lists: dict[str, Any] = {"--sparsify": sparsify, "--noise": noise, "--defence": defence, "--attack": attack}
-            lists |= {"--set": settings, "--force": force}
-            fixed = {name: value or None for name, value in lists.items()}
-            fixed |= {"--restarts": restarts, "--samples": samples, "--seed": seed, "--out": out}
-            fixed |= {"--model": model, "--dataset": dataset}
-            _refuse(
-                {"EXPERIMENT": experiment, **of_run, **of_files, **on_the_spot, **fixed},
-                "--resume, which takes its settings from the folder; valid beside it: --jobs, --device, --fail-if",
-            )
-            changed = {"run": {"device": device, "jobs": jobs}, "audit": {"fail_if": asked["fail_if"]}}
-            audit = _reopened(resume, context, changed, watch)
-        else:
-            folder = AuditFolder(out or _new_place(run, client, round, experiment))
-            folder.check_free(force)
-            if _any(of_run):
-                _refuse({"EXPERIMENT": experiment, "--samples": samples, **on_the_spot}, "--run")
-                check_source(of_run, of_files, {"--model": model, "--dataset": dataset}, update_is)
-                source = audit_sources.of_run(of_run, flags, settings or [], context, watch)
-            elif _any(of_files):
-                _refuse({"EXPERIMENT": experiment, **on_the_spot}, "files")
-                check_source(of_run, of_files, {}, update_is)
-                files = {**of_files, "--update-is": update_is, "--samples": samples}
-                source = audit_sources.of_files(files, flags, settings or [], context, watch)
-            else:
-                asked |= {"samples": samples, "cases": cases}
-                flags["training"] = audit_sources.local_program(local_steps, experiment, settings)
-                source = audit_sources.on_the_spot(experiment, flags, settings or [], weights, context, watch)
-            audit = _opened(source, folder, force)
-    networks = {"lpips_weights": lpips_weights, "inception_weights": inception_weights, "download": download}
-    stopped = not _attacked(audit, watch)
+        audit = _opened(request, watch) if resume is None else _reopened(resume, request, watch)
+    complete = _attacked(audit, watch)
     with stopped_by_hand(_how_to_go_on(audit.folder)):
-        result = _measured(audit, networks, watch)
-    _report(result, audit.folder, json_output, quiet)
-    if stopped:
+        result = _measured(audit, {**networks, "download": download}, watch)
+    _print(result, audit.folder, json_output, quiet)
+    if not complete:
         typer.echo(f"stopped; {_how_to_go_on(audit.folder)}", err=True)
         raise typer.Exit(INTERRUPTED)
     if result["violations"] or result["unanswered_conditions"]:
         raise typer.Exit(CONDITION_MET)
 
 
-# --- the folder and the options -------------------------------------------------------------------------------------
-
-
-def _new_place(run: Path | None, client: int | None, round: int | None, experiment: Path | None) -> Path:
-    which = f"client-{client}-round-{round}" if run else experiment.stem if experiment else "spot"
-    return Path("runs") / f"audit-{which}-{time.strftime('%Y%m%d-%H%M%S')}"
-
-
-def _any(options: Mapping[str, Any]) -> bool:
-    return any(value is not None for value in options.values())
-
-
-def _refuse(options: Mapping[str, Any], beside: str) -> None:
-    """Raises InputError if one of the options is given."""
-    from stalefl.contracts import InputError
-
-    if wrong := next((name for name, value in options.items() if value is not None), None):
-        raise InputError(f"{wrong} does not go with {beside}")
-
-
-def _check_files(options: Mapping[str, Path | None]) -> None:
+def _check_files(networks: Mapping[str, Path | None]) -> None:
     """What is only read in the end is looked for in the beginning."""
     from stalefl.contracts import InputError
 
-    if wrong := next((name for name, path in options.items() if path and not path.is_file()), None):
-        raise InputError(f"{wrong} {options[wrong]} does not exist; valid: a .safetensors file")
+    for name, path in networks.items():
+        if path and not path.is_file():
+            raise InputError(f"--{name.replace('_', '-')} {path} does not exist; valid: a .safetensors file")
+
+
+# --- opening --------------------------------------------------------------------------------------------------------
+
+
+def _opened(request: AuditRequest, watch: Watch) -> Audit:
+    """A new audit in a folder that is free."""
+    from stalefl.records.inspection_folders import AuditFolder
+
+    folder = AuditFolder(request.out or _new_place(request))
+    folder.check_free(request.force)
+    source = read_source(request, watch)
+    from stalefl.audit.audit import open_audit
+
+    return open_audit(source.experiment, source.dataset, source.updates, folder, request.force)
+
+
+def _new_place(request: AuditRequest) -> Path:
+    run, client, round = request.of_run
+    file = request.experiment
+    which = f"client-{client}-round-{round}" if run else file.stem if file else "spot"
+    return Path("runs") / f"audit-{which}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _reopened(path: Path, request: AuditRequest, watch: Watch) -> Audit:
+    """The audit in a folder, to go on with. Raises InputError for options that its folder answers."""
+    from stalefl.cli.common import given_only
+
+    attacks = named(request.attacks)
+    fail_if = attacks.pop("--fail-if") or None
+    described: dict[str, Any] = {"--samples": request.samples, "--seed": request.seed, "--out": request.out}
+    described |= {"--model": request.model, "--dataset": request.dataset}
+    lists_and_switches = {**attacks, "--set": request.settings, "--force": request.force}
+    refuse(
+        {
+            "EXPERIMENT": request.experiment,
+            **named(request.of_run),
+            **named(request.of_files),
+            **named(request.on_the_spot),
+            **{name: None if value is False or value == [] else value for name, value in lists_and_switches.items()},
+            **described,
+        },
+        "--resume, which takes its settings from the folder; valid beside it: --jobs, --device, --fail-if",
+    )
+    changed = given_only({"run": {"device": request.device, "jobs": request.jobs}, "audit": {"fail_if": fail_if}})
+    with watch.reading(path):
+        from stalefl.audit.audit import reopen_audit
+
+        return reopen_audit(path, request.context, changed)
 
 
 def _how_to_go_on(folder: AuditFolder) -> str:
     return f"go on with: stalefl privacy-audit --resume {folder.path}"
 
 
-def _opened(source: audit_sources.Source, folder: AuditFolder, force: bool) -> Audit:
-    from stalefl.audit.audit import open_audit
-
-    return open_audit(source.experiment, source.dataset, source.updates, folder, force)
-
-
-def _reopened(path: Path, context: DataContext, changed: Mapping[str, Mapping[str, Any]], watch: Watch) -> Audit:
-    from stalefl.cli.common import given_only
-
-    with watch.reading(path):
-        from stalefl.audit.audit import reopen_audit
-
-        return reopen_audit(path, context, given_only(changed))
-
-
-# --- doing it -------------------------------------------------------------------------------------------------------
+# --- attacking, measuring, printing ---------------------------------------------------------------------------------
 
 
 def _attacked(audit: Audit, watch: Watch) -> bool:
     """False if the user stopped it; what is recovered by then is kept."""
-    from stalefl.audit.audit import attack
+    from stalefl.audit.attempts import all_attempts, make_attempts
     from stalefl.machine.processes import new_stop
 
-    stop = new_stop()
-    count = len(audit.attempts)
+    stop, count = new_stop(), len(all_attempts(audit))
     text = f"attacking ({count} attempt{'s' if count > 1 else ''}):"
     try:
         with stop_on_interrupt(stop, "what is under way"), watch.shares(text) as advance:
-            return attack(audit, audit.experiment.run.jobs, advance, stop)
+            return make_attempts(audit, audit.experiment.run.jobs, advance, stop)
     except KeyboardInterrupt:
         return False
 
 
 def _measured(audit: Audit, networks: Mapping[str, Any], watch: Watch) -> dict[str, Any]:
-    """Measure, judge, write the pictures, ``result.json`` and the page."""
+    """``result.json``, which is written, as are the pictures and the page."""
     from platformdirs import user_cache_path
 
-    from stalefl.audit.document import document
+    from stalefl.audit.document import audit_document
     from stalefl.audit.outcome import Networks, measure
-    from stalefl.audit.page import draw_pictures, write_audit_page
+    from stalefl.audit.page import write_audit_page
+    from stalefl.audit.pictures import draw_pictures
 
     with watch.shares("measuring:") as advance:
-        cache = user_cache_path("stalefl") / "classifiers"
-        outcome = measure(audit, Networks(cache=cache, **networks), advance)
-    result = document(audit, outcome)
-    pictures = draw_pictures(audit, outcome)
+        outcome = measure(audit, Networks(**networks, cache=user_cache_path("stalefl") / "classifiers"), advance)
+    result = audit_document(audit, outcome)
     audit.folder.write_result(result)
-    write_audit_page(audit, result, pictures)
+    write_audit_page(audit, result, draw_pictures(audit, outcome))
     return result
 
 
-def _report(result: Mapping[str, Any], folder: AuditFolder, json_output: bool, quiet: bool) -> None:
+def _print(result: Mapping[str, Any], folder: AuditFolder, json_output: bool, quiet: bool) -> None:
     from stalefl.cli.common import console, print_json
     from stalefl.formatting import guarantee_in_words
     from stalefl.report.tables.audit import audit_table

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from stalefl.cli.common import OUTPUT, ForceOption, JsonOption, QuietOption, VerboseOption
+from stalefl.cli import options as opt
+from stalefl.cli.watch import Watch
 
 PAGE = "report.html"
 
@@ -18,12 +19,14 @@ def report_command(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="The page.", show_default="report.html in the folder, if it is one", rich_help_panel=OUTPUT),
+        typer.Option(
+            help="The page.", show_default="report.html in the folder, if it is one", rich_help_panel=opt.OUTPUT
+        ),
     ] = None,
-    force: ForceOption = False,
-    json_output: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    force: opt.ForceOption = False,
+    json_output: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Write one page about runs: which method is best where, by how much, surely or not, and at what cost.
 
@@ -33,7 +36,6 @@ def report_command(
     Example: stalefl report runs/late --out report.html
     """
     from stalefl.cli.common import console, print_json, set_up_logging
-    from stalefl.cli.progress import announce
     from stalefl.contracts import InputError
 
     set_up_logging(quiet, verbose)
@@ -41,9 +43,7 @@ def report_command(
     page = out or (runs[0] / PAGE if own_place else Path(PAGE))
     if page.exists() and not force and not own_place:
         raise InputError(f"{page} exists; give another name, or --force to overwrite it")
-    screen = console(stderr=True)
-    screen.quiet = quiet
-    with announce(screen, f"reading {', '.join(map(str, runs))}"):
+    with Watch(quiet).reading(", ".join(map(str, runs))):
         from stalefl.records.run_groups import gather
         from stalefl.report.page.overview import write_overview
 

@@ -11,24 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stalefl.cli.common import (
-    EXPERIMENT,
-    MACHINE,
-    OUTPUT,
-    DataDirOption,
-    DatasetOption,
-    DeviceOption,
-    DownloadOption,
-    ForceOption,
-    JsonOption,
-    ModelOption,
-    QuietOption,
-    ScaleOption,
-    SeedOption,
-    SettingsOption,
-    VerboseOption,
-    given_only,
-)
+from stalefl.cli import options as opt
+from stalefl.cli.common import given_only
 from stalefl.cli.interruption import INTERRUPTED, stop_on_interrupt
 
 if TYPE_CHECKING:
@@ -51,26 +35,26 @@ def simulate_command(
             "--method",
             metavar="NAME",
             help="Method to run; repeat it to compare several.",
-            rich_help_panel=EXPERIMENT,
+            rich_help_panel=opt.EXPERIMENT,
         ),
     ] = None,
-    dataset: DatasetOption = None,
-    model: ModelOption = None,
+    dataset: opt.DatasetOption = None,
+    model: opt.ModelOption = None,
     rounds: Annotated[
-        int | None, typer.Option(help="Rounds to simulate, as run.rounds.", rich_help_panel=EXPERIMENT)
+        int | None, typer.Option(help="Rounds to simulate, as run.rounds.", rich_help_panel=opt.EXPERIMENT)
     ] = None,
-    seed: SeedOption = None,
+    seed: opt.SeedOption = None,
     seeds: Annotated[
-        int | None, typer.Option(help="Repeat with this many seeds, as run.seeds.", rich_help_panel=EXPERIMENT)
+        int | None, typer.Option(help="Repeat with this many seeds, as run.seeds.", rich_help_panel=opt.EXPERIMENT)
     ] = None,
-    scale: ScaleOption = None,
-    settings: SettingsOption = None,
+    scale: opt.ScaleOption = None,
+    settings: opt.SettingsOption = None,
     oracle: Annotated[
         bool,
         typer.Option(
             "--oracle",
             help="Also measure the true estimation errors, as evaluation.oracle.",
-            rich_help_panel=EXPERIMENT,
+            rich_help_panel=opt.EXPERIMENT,
         ),
     ] = False,
     observer: Annotated[
@@ -78,30 +62,22 @@ def simulate_command(
         typer.Option(
             metavar="NAME",
             help="An observer told of every round, as observers.names; may be repeated.",
-            rich_help_panel=OUTPUT,
+            rich_help_panel=opt.OUTPUT,
         ),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder for the records.", show_default="a new one below runs/", rich_help_panel=OUTPUT),
-    ] = None,
+    out: Annotated[Path | None, opt.new_folder("Folder for the records.")] = None,
     resume: Annotated[
         Path | None,
-        typer.Option(help="Go on where the run or comparison in this folder stopped.", rich_help_panel=OUTPUT),
+        typer.Option(help="Go on where the run or comparison in this folder stopped.", rich_help_panel=opt.OUTPUT),
     ] = None,
-    force: ForceOption = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            help="Runs at the same time, as run.jobs; 0 = as many as cores and memory allow.", rich_help_panel=MACHINE
-        ),
-    ] = None,
-    device: DeviceOption = None,
-    data_dir: DataDirOption = None,
-    download: DownloadOption = False,
-    json_output: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    force: opt.ForceOption = False,
+    jobs: opt.JobsOption = None,
+    device: opt.DeviceOption = None,
+    data_dir: opt.DataDirOption = None,
+    download: opt.DownloadOption = False,
+    json_output: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Simulate federated learning in which some clients are late.
 

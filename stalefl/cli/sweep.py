@@ -11,22 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stalefl.cli.common import (
-    EXPERIMENT,
-    MACHINE,
-    OUTPUT,
-    DataDirOption,
-    DeviceOption,
-    DownloadOption,
-    ForceOption,
-    JsonOption,
-    QuietOption,
-    ScaleOption,
-    SettingsOption,
-    VerboseOption,
-    given_only,
-)
+from stalefl.cli import options as opt
+from stalefl.cli.common import given_only
 from stalefl.cli.interruption import INTERRUPTED, stop_on_interrupt
+from stalefl.cli.watch import Watch
 from stalefl.config.explain import one_line
 
 if TYPE_CHECKING:
@@ -35,44 +23,35 @@ if TYPE_CHECKING:
     from stalefl.run.sweep import OnEnd, OnRound, Place, Sweep
     from stalefl.run.tasks import Ended
 
-FAILED = 1
+RUNS_FAILED = 1
 
 
 def sweep_command(
     grid: Annotated[
         Path | None, typer.Argument(help="Experiment file (TOML) with a table [grid].", show_default=False)
     ] = None,
-    scale: ScaleOption = None,
-    settings: SettingsOption = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for the runs and tables.", show_default="a new one below runs/", rich_help_panel=OUTPUT
-        ),
-    ] = None,
+    scale: opt.ScaleOption = None,
+    settings: opt.SettingsOption = None,
+    out: Annotated[Path | None, opt.new_folder("Folder for the runs and tables.")] = None,
     resume: Annotated[
         Path | None,
         typer.Option(
             help="Go on where the sweep in this folder stopped; runs that failed are tried again.",
-            rich_help_panel=OUTPUT,
+            rich_help_panel=opt.OUTPUT,
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check and list the cells; write nothing.", rich_help_panel=EXPERIMENT)
+        bool,
+        typer.Option("--dry-run", help="Check and list the cells; write nothing.", rich_help_panel=opt.EXPERIMENT),
     ] = False,
-    force: ForceOption = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            help="Runs at the same time, as run.jobs; 0 = as many as cores and memory allow.", rich_help_panel=MACHINE
-        ),
-    ] = None,
-    device: DeviceOption = None,
-    data_dir: DataDirOption = None,
-    download: DownloadOption = False,
-    json_output: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    force: opt.ForceOption = False,
+    jobs: opt.JobsOption = None,
+    device: opt.DeviceOption = None,
+    data_dir: opt.DataDirOption = None,
+    download: opt.DownloadOption = False,
+    json_output: opt.JsonOption = False,
+    quiet: opt.QuietOption = False,
+    verbose: opt.VerboseOption = False,
 ) -> None:
     """Run every cell of a grid with every seed, and put all results into one table.
 
@@ -146,12 +125,7 @@ def _check(grid: Path, cells: Sequence[Cell], context: DataContext, place: Path,
 
 
 def _reopened(place: Path, context: DataContext, flags: Mapping[str, Mapping[str, Any]], quiet: bool) -> Sweep:
-    from stalefl.cli.common import console
-    from stalefl.cli.progress import announce
-
-    screen = console(stderr=True)
-    screen.quiet = quiet
-    with announce(screen, f"reading {place}"):
+    with Watch(quiet).reading(place):
         from stalefl.run.sweep import reopened_sweep
 
         return reopened_sweep(place, context, flags)
@@ -199,7 +173,7 @@ def _run(sweep: Sweep, json_output: bool, quiet: bool) -> None:
             f"stalefl sweep --resume {sweep.folder.path}",
             err=True,
         )
-        raise typer.Exit(INTERRUPTED if stopped else FAILED)
+        raise typer.Exit(INTERRUPTED if stopped else RUNS_FAILED)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from stalefl.contracts import Dataset, InputError, InputSpec, Split
+from stalefl.training.value_range import UnitRange, to_unit
 
 LUMA = (0.299, 0.587, 0.114)
 """Of red, green and blue in grey (ITU-R BT.601)."""
@@ -51,14 +52,7 @@ class ImagesLike:
     def __call__(self, raw: Tensor) -> Tensor:
         images = with_channels(to_unit(self.to_model(raw), self.found), self.wanted.shape[0])
         images = resized(images, self.wanted.shape[1:])
-        low, high = _range(self.wanted, images)
-        return low + images * (high - low)
-
-
-def to_unit(inputs: Tensor, spec: InputSpec) -> Tensor:
-    """Model inputs [n, C, H, W] in 0..1, the ends of each channel's value range."""
-    low, high = _range(spec, inputs)
-    return ((inputs - low) / (high - low)).clamp(0, 1)
+        return UnitRange.of(self.wanted, images.device).to_inputs(images)
 
 
 def with_channels(images: Tensor, channels: int) -> Tensor:
@@ -81,8 +75,3 @@ def resized(images: Tensor, size: tuple[int, ...]) -> Tensor:
 def _kind(spec: InputSpec) -> tuple[object, ...]:
     """What two data sets have in common whose inputs mean the same: of tokens also what they stand for."""
     return spec.space, spec.shape, spec.value_range, spec.tokens
-
-
-def _range(spec: InputSpec, like: Tensor) -> tuple[Tensor, Tensor]:
-    low, high = (torch.tensor(ends, device=like.device).view(1, -1, 1, 1) for ends in spec.value_range)
-    return low, high

@@ -16,7 +16,7 @@ from torch.nn.functional import cosine_similarity, cross_entropy
 
 from stalefl.contracts import Exposure, InputSpec, Model
 from stalefl.training.dropout import dropout_draws_from
-from stalefl.training.value_range import bounds
+from stalefl.training.value_range import UnitRange
 
 Entries = Literal["sent", "all"]
 """Which entries are compared: those that were sent, or all, where what was not sent counts as 0."""
@@ -98,37 +98,17 @@ def unlike_gradient(exposure: Exposure) -> str:
     return ""
 
 
-@dataclass(frozen=True)
-class UnitRange:
-    """Inputs on the scale on which the least value of every channel is 0 and the greatest 1, and back."""
-
-    low: Tensor
-    width: Tensor
-
-    @classmethod
-    def of(cls, spec: InputSpec, device: torch.device) -> UnitRange:
-        low, high = bounds(spec, device, float_type(device))
-        return cls(low, high - low)
-
-    def to_inputs(self, unit: Tensor) -> Tensor:
-        return self.low + self.width * unit
-
-    def to_unit(self, inputs: Tensor) -> Tensor:
-        """Inputs outside the range end on its border."""
-        return ((inputs - self.low) / self.width).clamp(0, 1)
-
-    def finished(self, unit: Tensor) -> Tensor:
-        """Inputs in float32, within the value range for all rounding."""
-        low, high = self.low.float(), (self.low + self.width).float()
-        return self.to_inputs(unit.clamp(0, 1)).float().clamp(low, high)
+def unit_range(exposure: Exposure) -> UnitRange:
+    """The scale on which inputs are searched for, in float64 where the device has it."""
+    device = exposure.model.device
+    return UnitRange.of(exposure.input_spec, device, float_type(device))
 
 
 def start_inputs(exposure: Exposure, noise: float) -> Tensor:
     """Where a search begins, on the unit scale [samples, *shape]: model inputs drawn around 0, where normalised data
     have their mean, with the deviation ``noise``."""
-    spec, device = exposure.input_spec, exposure.model.device
-    drawn = noise * torch.randn(exposure.samples, *spec.shape, generator=exposure.generator)
-    return UnitRange.of(spec, device).to_unit(drawn.to(device))
+    drawn = noise * torch.randn(exposure.samples, *exposure.input_spec.shape, generator=exposure.generator)
+    return unit_range(exposure).to_unit(drawn.to(exposure.model.device))
 
 
 def has_neighbours(spec: InputSpec) -> bool:

@@ -18,8 +18,9 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from stalefl.contracts import Exposure, InputSpec, Leak, Options
-from stalefl.leakage.gradient import Entries, SentGradient, UnitRange, has_neighbours, start_inputs, total_variation
+from stalefl.leakage.gradient import Entries, SentGradient, has_neighbours, start_inputs, total_variation, unit_range
 from stalefl.leakage.lbfgs import minimise
+from stalefl.training.value_range import UnitRange
 
 FADING = 0.1
 """The weight of the total variation in a stage, as a share of that in the stage before."""
@@ -48,10 +49,10 @@ def match_gradient(
     exposure: Exposure, options: MatchingOptions, labels: Tensor | None, on_progress: Callable[[float], None]
 ) -> Leak:
     """Find inputs whose gradient is the observed one, with ``labels`` [M, K] or with soft labels of their own."""
-    return match(SentGradient.of(exposure, options.entries), exposure, options, labels, on_progress)
+    return match_target(SentGradient.of(exposure, options.entries), exposure, options, labels, on_progress)
 
 
-class Observed(Protocol):
+class MatchingTarget(Protocol):
     """What inputs are to explain."""
 
     @property
@@ -62,8 +63,8 @@ class Observed(Protocol):
         """How far what inputs [M, *shape] and labels [M, K] give is from what was observed; differentiable."""
 
 
-def match(
-    observed: Observed,
+def match_target(
+    target: MatchingTarget,
     exposure: Exposure,
     options: MatchingOptions,
     labels: Tensor | None,
@@ -73,28 +74,28 @@ def match(
     """Find ``exposure.samples`` inputs that explain what was observed, with ``labels`` or with soft ones of theirs.
     The search goes on from ``start``, if that is given, which must have as many samples; the stages that would rather
     smooth it than explain more are then left out."""
-    problem = Problem.of(observed, exposure, labels)
+    search = InputSearch.of(target, exposure, labels)
     all_weights = weights = options.weights(exposure.input_spec)
-    found = Found(problem.start(exposure, options.start_noise, start), math.inf)
+    found = Found(search.start(exposure, options.start_noise, start), math.inf)
     share, iterations = -(-options.iterations // len(weights)), 0
     if start is not None:
-        found = Found(found.point, problem.value(found.point))
-        weights = [weight for weight in weights if weight * problem.roughness(found.point) <= found.distance]
+        found = Found(found.point, search.value(found.point))
+        weights = [weight for weight in weights if weight * search.roughness(found.point) <= found.distance]
     for number, weight in enumerate(weights or all_weights[-1:]):
 
         def tell(done: int, number: int = number) -> None:
             on_progress((number + done / share) / max(len(weights), 1))
 
-        stage, made = problem.search(found.point, weight, share, options, tell)
+        stage, made = search.stage(found.point, weight, share, options, tell)
         iterations += made
         if stage.distance >= found.distance * STILL_FALLING:
             break
         found = stage
-        if found.distance <= observed.rounding_floor:
+        if found.distance <= target.rounding_floor:
             break
     on_progress(1.0)
-    unit, soft = problem.parts(found.point)
-    return Leak(soft.float(), problem.unit_range.finished(unit), found.distance, iterations)
+    unit, soft = search.inputs_and_labels(found.point)
+    return Leak(soft.float(), search.scale.finished(unit), found.distance, iterations)
 
 
 class Found(NamedTuple):
@@ -105,25 +106,25 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Problem:
+class InputSearch:
     """The search for inputs of ``shape`` [M, *shape] and, where ``labels`` [M, K] are None, for label logits."""
 
-    observed: Observed
-    unit_range: UnitRange
+    target: MatchingTarget
+    scale: UnitRange
     shape: tuple[int, ...]
     classes: int
     labels: Tensor | None
 
     @classmethod
-    def of(cls, observed: Observed, exposure: Exposure, labels: Tensor | None) -> Problem:
-        spec, unit_range = exposure.input_spec, UnitRange.of(exposure.input_spec, exposure.model.device)
-        labels = None if labels is None else labels.to(unit_range.low)
-        return cls(observed, unit_range, (exposure.samples, *spec.shape), spec.classes, labels)
+    def of(cls, target: MatchingTarget, exposure: Exposure, labels: Tensor | None) -> InputSearch:
+        spec, scale = exposure.input_spec, unit_range(exposure)
+        labels = None if labels is None else labels.to(scale.low)
+        return cls(target, scale, (exposure.samples, *spec.shape), spec.classes, labels)
 
     def start(self, exposure: Exposure, noise: float, leak: Leak | None) -> Tensor:
         """The point [n] at which the search begins: an earlier leak, or chance."""
         if leak is not None and leak.inputs is not None:
-            unit = self.unit_range.to_unit(leak.inputs)
+            unit = self.scale.to_unit(leak.inputs)
             return torch.cat([unit.flatten(), leak.labels.to(unit).clamp_min(1e-9).log().flatten()])
         inputs = start_inputs(exposure, noise).flatten()
         if self.labels is not None:
@@ -131,7 +132,7 @@ class Problem:
         logits = noise * torch.randn(exposure.samples, self.classes, generator=exposure.generator)
         return torch.cat([inputs, logits.flatten().to(inputs)])
 
-    def parts(self, point: Tensor) -> tuple[Tensor, Tensor]:
+    def inputs_and_labels(self, point: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs on the unit scale [M, *shape] and labels [M, K]."""
         inputs = math.prod(self.shape)
         unit = point[:inputs].view(self.shape)
@@ -140,8 +141,8 @@ class Problem:
         return unit, point[inputs:].view(-1, self.classes).softmax(dim=1)
 
     def distance(self, point: Tensor) -> Tensor:
-        unit, labels = self.parts(point)
-        return self.observed.distance(self.unit_range.to_inputs(unit), labels)
+        unit, labels = self.inputs_and_labels(point)
+        return self.target.distance(self.scale.to_inputs(unit), labels)
 
     def value(self, point: Tensor) -> float:
         """The distance; infinite where it is not a number."""
@@ -149,9 +150,9 @@ class Problem:
         return math.inf if math.isnan(value) else value
 
     def roughness(self, point: Tensor) -> float:
-        return total_variation(self.parts(point)[0]).item()
+        return total_variation(self.inputs_and_labels(point)[0]).item()
 
-    def search(
+    def stage(
         self,
         start: Tensor,
         tv: float,
@@ -166,7 +167,7 @@ class Problem:
             nonlocal last
             distance = self.distance(point)
             last = distance.item()
-            return distance + tv * total_variation(self.parts(point)[0])
+            return distance + tv * total_variation(self.inputs_and_labels(point)[0])
 
         inputs = math.prod(self.shape)
         box: tuple[float | None, float | None] = (0.0, 1.0) if options.box else (None, None)
@@ -176,7 +177,7 @@ class Problem:
             [box] * inputs + [(None, None)] * (start.numel() - inputs),
             iterations=iterations,
             history=options.history,
-            enough=lambda: last <= self.observed.rounding_floor,
+            enough=lambda: last <= self.target.rounding_floor,
             on_iteration=on_iteration,
         )
         return Found(minimum.point, self.value(minimum.point)), minimum.iterations

@@ -25,7 +25,7 @@ from stalefl.leakage.last_layer import (
     one_hot_labels,
 )
 
-SPREAD = 0.1
+LOGIT_SPREAD = 0.1
 """The variance of the logits at which the solved shares weigh 1/e. Measured on LeNet: about 0.01 before training, 0.1
 in 20 steps from there, 5 and more in a model that has learned."""
 
@@ -63,7 +63,7 @@ def label_counts(exposure: Exposure) -> Tensor:
     gradient of a bias was sent, for the length of an embedding. Where ``no_label_gradient`` says nothing."""
     layer = LayerGradient.of(exposure)
     typical = None if layer.shows_bias else noise_embeddings(exposure).mean(dim=0)
-    errors = mean_errors(layer, common_embedding(layer, typical))
+    errors = confidence_errors(layer, common_embedding(layer, typical))
     return counts_of(label_shares(layer, errors), layer.samples, errors.surely_present)
 
 
@@ -83,7 +83,7 @@ def label_shares(layer: LayerGradient, errors: Errors) -> Tensor:
     embeddings = class_embeddings(layer, errors.mean)
     solved = normalised(solved_shares(mean_confidences(layer, embeddings), errors.mean))
     variety = logit_variance(layer, embeddings, errors.mean) * min(1.0, off_rank_one(layer) / ALIKE)
-    unsure = torch.exp(-variety / SPREAD)
+    unsure = torch.exp(-variety / LOGIT_SPREAD)
     return unsure * solved + (1 - unsure) * normalised(-errors.mean)
 
 
@@ -119,7 +119,7 @@ def common_embedding(layer: LayerGradient, typical: Tensor | None = None) -> Ten
     return torch.cat([direction * length * (-1 if agreement < 0 else 1), torch.ones(1, dtype=direction.dtype)])
 
 
-def mean_errors(layer: LayerGradient, embedding: Tensor) -> Errors:
+def confidence_errors(layer: LayerGradient, embedding: Tensor) -> Errors:
     """The errors of the bias gradient and of the rows' projections on the common ``embedding`` [D], each weighted by
     its precision: noise, and for the rows how far they are off where both are known."""
     noise = noise_variance(layer)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from stalefl.audit.attempts import Attempt, Recovered
+from stalefl.audit.attempts import Attempt, AttemptResult, all_attempts
 from stalefl.audit.audit import Audit, open_audit
 from stalefl.audit.cases import Truth
 from stalefl.config.loading import load_experiment
@@ -56,19 +56,19 @@ def truth(audit: Audit, case: int) -> Truth:
     return found
 
 
-def recovered(labels: Tensor, inputs: Tensor | None, loss: float = 0.5) -> Recovered:
+def recovered(labels: Tensor, inputs: Tensor | None, loss: float = 0.5) -> AttemptResult:
     """An attempt that ends with hard labels [M] and inputs."""
-    return Recovered(one_hot(labels, 10).float(), inputs, loss, 7, 0.1)
+    return AttemptResult(one_hot(labels, 10).float(), inputs, loss, 7, 0.1)
 
 
-def write(attempt: Attempt, found: Recovered) -> None:
+def write(attempt: Attempt, found: AttemptResult) -> None:
     attempt.path.parent.mkdir(parents=True, exist_ok=True)
     save_tree(attempt.path, vars(found))
 
 
 def write_all(audit: Audit, exact: bool) -> None:
     """Attempts that recover the very samples, or the mean of the data under a label next to the true one."""
-    for attempt in audit.attempts:
+    for attempt in all_attempts(audit):
         own = truth(audit, attempt.case)
         labels = own.targets if exact else (own.targets + 1) % 10
         write(attempt, recovered(labels, own.inputs if exact else torch.zeros_like(own.inputs)))

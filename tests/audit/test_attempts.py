@@ -6,8 +6,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from stalefl.audit.attempts import Attempt, Recovered, best, is_done, load_best, make_attempt
-from stalefl.audit.audit import Audit, attack, reopen_audit
+from stalefl.audit.attempts import (
+    Attempt,
+    AttemptResult,
+    all_attempts,
+    best,
+    is_done,
+    load_best,
+    make_attempt,
+    make_attempts,
+)
+from stalefl.audit.audit import Audit, reopen_audit
 from stalefl.machine.processes import new_stop
 from stalefl.storage import load_tree, save_tree
 from tests.audit.problem import CONTEXT, folder, opened, recovered, write
@@ -21,17 +30,17 @@ def attacked(audit: Audit, jobs: int = 1, stop_after: int = 10**9) -> bool:
 
     def on_share(share: float) -> None:
         told.append(share)
-        if sum(attempt.path.is_file() for attempt in audit.attempts) >= stop_after:
+        if sum(attempt.path.is_file() for attempt in all_attempts(audit)) >= stop_after:
             stop.set()
 
-    whole = attack(audit, jobs, on_share, stop)
+    whole = make_attempts(audit, jobs, on_share, stop)
     assert told == sorted(told)
     assert (told[-1] == 1.0) == whole
     return whole
 
 
-def results(audit: Audit) -> dict[str, Recovered]:
-    return {str(a.path.relative_to(audit.folder.path)): Recovered(**load_tree(a.path)) for a in audit.attempts}
+def results(audit: Audit) -> dict[str, AttemptResult]:
+    return {str(a.path.relative_to(audit.folder.path)): AttemptResult(**load_tree(a.path)) for a in all_attempts(audit)}
 
 
 def assert_same(some: Audit, others: Audit) -> None:
@@ -74,7 +83,7 @@ def test_two_at_a_time_find_the_same(uninterrupted: Audit, tmp_path: Path) -> No
 def test_stopped_and_gone_on_with_is_uninterrupted(uninterrupted: Audit, tmp_path: Path) -> None:
     assert not attacked(opened(tmp_path / "out", **TABLES), stop_after=3)
     audit = reopen_audit(tmp_path / "out", CONTEXT)
-    assert [is_done(attempt) for attempt in audit.attempts] == [True] * 3 + [False] * 5
+    assert [is_done(attempt) for attempt in all_attempts(audit)] == [True] * 3 + [False] * 5
     assert attacked(audit)
     assert_same(audit, uninterrupted)
 
@@ -88,9 +97,9 @@ def test_an_attack_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     audit = opened(tmp_path / "out")
     mine = recovered(LABEL, torch.zeros(1, 1, 8, 8), loss=42.0)
-    write(audit.attempts[0], mine)
+    write(all_attempts(audit)[0], mine)
     assert attacked(audit)
-    kept, made = (Recovered(**load_tree(attempt.path)) for attempt in audit.attempts)
+    kept, made = (AttemptResult(**load_tree(attempt.path)) for attempt in all_attempts(audit))
     assert kept.loss == 42.0
     assert made.loss != 42.0
 
@@ -113,7 +122,7 @@ def put_something_else(attempt: Attempt) -> None:
 def test_a_damaged_attempt_is_no_attempt_and_is_made_again(tmp_path: Path, damage: object) -> None:
     assert callable(damage)
     audit = opened(tmp_path / "out")
-    first = audit.attempts[0]
+    first = all_attempts(audit)[0]
     write(first, recovered(LABEL, None))
     damage(first)
     assert not is_done(first)
@@ -131,7 +140,7 @@ def test_the_least_finite_loss_is_kept_and_the_first_of_equals() -> None:
 def test_the_best_of_the_attempts_that_are_there(tmp_path: Path) -> None:
     audit = opened(tmp_path / "out", audit={"restarts": 3})
     assert load_best(audit.folder, "idlg", "none", 0, restarts=3) is None
-    for attempt, loss in zip(audit.attempts[1:3], (0.3, 0.2), strict=True):
+    for attempt, loss in zip(all_attempts(audit)[1:3], (0.3, 0.2), strict=True):
         write(attempt, recovered(LABEL, None, loss))
     found = load_best(audit.folder, "idlg", "none", 0, restarts=3)
     assert found is not None

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from stalefl.audit.attempts import all_attempts
 from stalefl.audit.audit import reopen_audit
 from stalefl.contracts import InputError
 from tests.audit.problem import CONTEXT, folder, opened, truth
@@ -50,4 +51,4 @@ def test_attacks_of_which_none_fits_are_refused_before_anything_is_written(tmp_p
 
 def test_an_attack_that_does_not_fit_is_left_out(tmp_path: Path) -> None:
     audit = opened(tmp_path / "out", audit={"samples": 3, "attacks": ["idlg", "dlg"], "options": {}})
-    assert {attempt.attack for attempt in audit.attempts} == {"dlg"}
+    assert {attempt.attack for attempt in all_attempts(audit)} == {"dlg"}

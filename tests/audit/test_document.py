@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from stalefl.audit.accounting import epsilon
-from stalefl.audit.audit import Audit, attack
-from stalefl.audit.document import document
+from stalefl.audit.attempts import make_attempts
+from stalefl.audit.audit import Audit
+from stalefl.audit.document import audit_document
 from stalefl.audit.outcome import Networks, measure
 from stalefl.machine.processes import new_stop
 from tests.audit.problem import opened, write_all
@@ -24,7 +25,7 @@ def networks(user_cache: Path) -> Networks:
 
 
 def result(audit: Audit, networks: Networks) -> dict[str, Any]:
-    found = document(audit, measure(audit, networks))
+    found = audit_document(audit, measure(audit, networks))
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     return found
 
@@ -32,7 +33,7 @@ def result(audit: Audit, networks: Networks) -> dict[str, Any]:
 def test_an_attack_that_reads_the_sample_and_one_that_cannot(tmp_path: Path, networks: Networks) -> None:
     hopeless = "sparsify=0.999, noise=0.1"
     audit = opened(tmp_path / "out", audit={"options": ENOUGH, "defences": ["none", hopeless], "cases": 3})
-    assert attack(audit, 1, lambda share: None, new_stop())
+    assert make_attempts(audit, 1, lambda share: None, new_stop())
     found = result(audit, networks)
     exact, blind = found["cells"]
     assert (exact["defence"], exact["inputs"]["word"], exact["labels"]["word"]) == ("none", "readable", "labels known")
@@ -93,7 +94,7 @@ def test_conditions_are_met_or_cannot_be_answered(tmp_path: Path, networks: Netw
 
 def test_without_truth_nothing_is_judged(tmp_path: Path, networks: Networks) -> None:
     audit = opened(tmp_path / "out", known=False, audit={"fail_if": ["psnr>20"]})
-    assert attack(audit, 1, lambda share: None, new_stop())
+    assert make_attempts(audit, 1, lambda share: None, new_stop())
     found = result(audit, networks)
     (cell,) = found["cells"]
     assert cell["inputs"]["word"] == cell["labels"]["word"] == "unknown"

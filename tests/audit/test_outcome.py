@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from stalefl.audit.attempts import all_attempts
 from stalefl.audit.audit import Audit
-from stalefl.audit.outcome import Cell, Networks, Outcome, measure
+from stalefl.audit.outcome import AuditCell, Networks, Outcome, measure
 from tests.audit.problem import opened, recovered, truth, write, write_all
 
 
@@ -16,7 +17,7 @@ def networks(user_cache: Path) -> Networks:
     return Networks(cache=user_cache / "stalefl" / "classifiers")
 
 
-def only(outcome: Outcome) -> Cell:
+def only(outcome: Outcome) -> AuditCell:
     (cell,) = outcome.cells
     return cell
 
@@ -54,14 +55,14 @@ def test_errors_are_on_the_scale_of_the_value_range(tmp_path: Path, networks: Ne
     low, high = audit.dataset.spec.value_range[0][0], audit.dataset.spec.value_range[1][0]
     own = truth(audit, 0)
     nearer = own.inputs.clamp(low, high - 0.1 * (high - low))
-    write(audit.attempts[0], recovered(own.targets, nearer))
+    write(all_attempts(audit)[0], recovered(own.targets, nearer))
     error = ((own.inputs - nearer) / (high - low)).square().mean()
     assert only(measure(audit, networks)).values["mse"] == pytest.approx(float(error), rel=1e-4)
 
 
 def test_labels_alone_are_measured_and_leave_no_picture(tmp_path: Path, networks: Networks) -> None:
     audit = opened(tmp_path / "out")
-    for attempt in audit.attempts:
+    for attempt in all_attempts(audit):
         targets = truth(audit, attempt.case).targets
         write(attempt, recovered(targets if attempt.case else (targets + 1) % 10, None))
     outcome = measure(audit, networks)
@@ -72,7 +73,7 @@ def test_labels_alone_are_measured_and_leave_no_picture(tmp_path: Path, networks
 
 def test_what_is_not_made_yet_is_left_out_of_the_figures(tmp_path: Path, networks: Networks) -> None:
     audit = opened(tmp_path / "out", audit={"defences": ["none", "noise=0.01"]})
-    first, own = audit.attempts[0], truth(audit, 0)
+    first, own = all_attempts(audit)[0], truth(audit, 0)
     write(first, recovered(own.targets, own.inputs))
     outcome = measure(audit, networks)
     made, missing = outcome.cells

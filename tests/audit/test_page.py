@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stalefl.audit.audit import Audit, attack
-from stalefl.audit.document import document
+from stalefl.audit.attempts import all_attempts, make_attempts
+from stalefl.audit.audit import Audit
+from stalefl.audit.document import audit_document
 from stalefl.audit.outcome import Networks, measure
-from stalefl.audit.page import draw_pictures, write_audit_page
+from stalefl.audit.page import write_audit_page
+from stalefl.audit.pictures import draw_pictures
 from stalefl.machine.processes import new_stop
 from tests.audit.problem import opened, recovered, truth, write, write_all
 
@@ -23,7 +25,7 @@ def networks(user_cache: Path) -> Networks:
 def page_of(audit: Audit, networks: Networks) -> tuple[str, list[str]]:
     outcome = measure(audit, networks)
     pictures = draw_pictures(audit, outcome)
-    write_audit_page(audit, document(audit, outcome), pictures)
+    write_audit_page(audit, audit_document(audit, outcome), pictures)
     return audit.folder.page.read_text(), pictures
 
 
@@ -54,7 +56,7 @@ def test_the_page_has_verdict_figures_and_pictures_in_one_file(tmp_path: Path, n
 
 def test_what_is_missing_is_said(tmp_path: Path, networks: Networks) -> None:
     audit = opened(tmp_path / "out", audit={"samples": 2, "attacks": ["idlg", "dlg"], "options": {}})
-    write(audit.attempts[0], recovered(truth(audit, 0).targets, truth(audit, 0).inputs))
+    write(all_attempts(audit)[0], recovered(truth(audit, 0).targets, truth(audit, 0).inputs))
     text, _ = page_of(audit, networks)
     assert "not made: the client trains on 2 samples" in text
     assert "1 of 2 clients so far" in text
@@ -62,7 +64,7 @@ def test_what_is_missing_is_said(tmp_path: Path, networks: Networks) -> None:
 
 def test_without_truth_there_are_pictures_and_no_figures(tmp_path: Path, networks: Networks) -> None:
     audit = opened(tmp_path / "out", known=False)
-    assert attack(audit, 1, lambda share: None, new_stop())
+    assert make_attempts(audit, 1, lambda share: None, new_stop())
     text, pictures = page_of(audit, networks)
     assert pictures == ["idlg"]
     assert np.asarray(Image.open(audit.folder.picture("idlg")).convert("L")).std() > 5
@@ -72,7 +74,7 @@ def test_without_truth_there_are_pictures_and_no_figures(tmp_path: Path, network
 
 def test_labels_alone_make_no_picture(tmp_path: Path, networks: Networks) -> None:
     audit = opened(tmp_path / "out")
-    for attempt in audit.attempts:
+    for attempt in all_attempts(audit):
         write(attempt, recovered(truth(audit, attempt.case).targets, None))
     text, pictures = page_of(audit, networks)
     assert (pictures, "<figure>" in text, "labels told" in text) == ([], False, True)

@@ -25,14 +25,14 @@ def test_everything_is_named_as_it_is_written() -> None:
     assert settings_of(found.attacks["idlg"])["iterations"] == 3
     assert settings_of(found.attacks["dlg"])["iterations"] != 3
     assert list(found.defences) == ["none", "sparsify=0.95, noise=0.001"]
-    assert [found.attempts_of(name) for name in found.attacks] == [3, 3]
+    assert [found.attempts_per_case(name) for name in found.attacks] == [3, 3]
     assert [str(condition) for condition in found.conditions] == ["psnr>20"]
 
 
 def test_an_attack_that_draws_nothing_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     found = plan(attacks=["dlg"], options={}, restarts=3)
     monkeypatch.setattr(type(found.attacks["dlg"]), "draws", False)
-    assert found.attempts_of("dlg") == 1
+    assert found.attempts_per_case("dlg") == 1
 
 
 @pytest.mark.parametrize(

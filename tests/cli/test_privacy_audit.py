@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from stalefl.audit import audit as audits
+from stalefl.audit import attempts
 from stalefl.cli import main
 from stalefl.contracts import DataContext
 from stalefl.records.folders import RunFolder
@@ -229,13 +229,13 @@ def test_stopped_it_shows_what_there_is_and_can_be_gone_on_with(
 ) -> None:
     out, whole = tmp_path / "out", tmp_path / "whole"
     assert audit(*SPOT, *HERE, "-q", "--out", whole).code == 0
-    make = audits.make_attempt
+    make = attempts.make_attempt
 
     def once(attempt: Any, report: Any, should_stop: Any) -> bool | None:
         done = make(attempt, report, should_stop)
         raise KeyboardInterrupt if done else AssertionError
 
-    monkeypatch.setattr(audits, "make_attempt", once)
+    monkeypatch.setattr(attempts, "make_attempt", once)
     stopped = audit(*SPOT, *HERE, "--out", out)
     assert stopped.code == 130
     assert stopped.err.endswith(f"stopped; go on with: stalefl privacy-audit --resume {out}\n")
@@ -249,11 +249,11 @@ def test_stopped_it_shows_what_there_is_and_can_be_gone_on_with(
 
 def test_new_conditions_may_be_put_to_an_audit_that_is_done(audit: Command, tmp_path: Path) -> None:
     audit(*SPOT, *HERE, "-q", "--out", tmp_path / "out")
-    attempts = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("case-*")}
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("case-*")}
     printed = audit("--resume", tmp_path / "out", "-q", "--fail-if", "mse>=0")
     assert printed.code == 3
     assert "condition met: idlg under none" in printed.err
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("case-*")} == attempts
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("case-*")} == before
 
 
 def test_an_audit_is_only_replaced_when_told_to(audit: Command, tmp_path: Path) -> None:

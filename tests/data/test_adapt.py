@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from stalefl.contracts import Dataset, InputError, InputSpec, Split
-from stalefl.data.adapt import adapted, resized, to_unit, with_channels
+from stalefl.data.adapt import adapted, resized, with_channels
 from tests.data.samples import tiny_dataset
 
 GREY = InputSpec((1, 2, 2), 4, ((-1.0,), (3.0,)))
@@ -45,11 +45,6 @@ def test_images_are_resized() -> None:
     assert inputs_of(adapted(images(0.25, shape=(1, 5, 3)), GREY, "grey")).flatten().tolist() == pytest.approx(
         [0.0] * 4, abs=1e-6
     )
-
-
-def test_the_unit_range_is_per_channel() -> None:
-    spec = InputSpec((2, 1, 1), 4, ((0.0, 10.0), (2.0, 20.0)))
-    assert to_unit(torch.tensor([[1.0, 20.0]]).view(1, 2, 1, 1), spec).flatten().tolist() == [0.5, 1.0]
 
 
 def test_other_inputs_are_taken_as_they_are_if_they_fit() -> None:

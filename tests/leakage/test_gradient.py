@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn.functional import one_hot
 
-from stalefl.contracts import InputSpec, LocalTraining
-from stalefl.leakage.gradient import SentGradient, UnitRange, start_inputs, total_variation, unlike_gradient
-from tests.builtins.attacks.exposures import SPEC, Convolution, exposure, images
+from stalefl.contracts import LocalTraining
+from stalefl.leakage.gradient import SentGradient, start_inputs, total_variation, unit_range, unlike_gradient
+from tests.builtins.attacks.exposures import Convolution, exposure, images
 
 INPUTS, TARGETS = images(1)
 LABELS = one_hot(TARGETS, 3).double()
@@ -77,28 +77,13 @@ def test_total_variation_by_hand() -> None:
     assert total_variation(torch.tensor([[[0.0, 3.0, 1.0]]]), smoothing=0.0).item() == pytest.approx(2.5)
 
 
-def test_the_unit_scale_is_that_of_the_value_range() -> None:
-    spec = InputSpec((2, 1, 1), 2, ((-1.0, 0.0), (1.0, 4.0)))
-    unit = UnitRange.of(spec, torch.device("cpu"))
-    inputs = torch.tensor([[[[0.5]], [[5.0]]]]).double()
-    assert unit.to_unit(inputs).flatten().tolist() == [0.75, 1.0]
-    assert unit.to_inputs(torch.tensor([[[[0.75]], [[1.0]]]])).flatten().tolist() == [0.5, 4.0]
-
-
-def test_finished_inputs_do_not_leave_the_range_by_rounding() -> None:
-    low, high = -2.429065942764282, 2.5140879154205322
-    unit = UnitRange.of(InputSpec((1, 1, 1), 2, ((low,), (high,))), torch.device("cpu"))
-    ends = unit.finished(torch.tensor([0.0, 1.0]).double().view(2, 1, 1, 1)).flatten()
-    assert ends.tolist() == torch.tensor([low, high]).tolist()
-
-
 def test_the_search_starts_near_zero() -> None:
     exposed = exposure(2)
-    start = UnitRange.of(SPEC, torch.device("cpu")).to_inputs(start_inputs(exposed, 0.01))
+    start = unit_range(exposed).to_inputs(start_inputs(exposed, 0.01))
     assert start.shape == (2, 1, 4, 4)
     assert 0 < start.abs().max() < 0.1
 
 
 def test_adams_updates_are_no_gradients() -> None:
     assert unlike_gradient(exposure()) == ""
-    assert "Adam" in unlike_gradient(exposure(training=LocalTraining(optimizer="adam")))
+    assert "Adam" in unlike_gradient(exposure(training=LocalTraining(local_epochs=1, lr=0.1, optimizer="adam")))

@@ -13,9 +13,9 @@ from stalefl.leakage.label_shares import (
     Errors,
     class_embeddings,
     common_embedding,
+    confidence_errors,
     label_counts,
     mean_confidences,
-    mean_errors,
     noise_variance,
     off_rank_one,
     solved_shares,
@@ -118,21 +118,21 @@ def test_without_the_bias_its_length_is_that_of_a_typical_one() -> None:
 def test_without_noise_the_errors_are_the_bias_gradient() -> None:
     gradient = ONE_EMBEDDING.clone()
     gradient[:, 0] += torch.tensor([0.3, -0.1, -0.2])
-    found = mean_errors(layer(gradient), EMBEDDING)
+    found = confidence_errors(layer(gradient), EMBEDDING)
     assert torch.allclose(found.mean, ERRORS, atol=1e-6)
 
 
 def test_an_error_that_was_not_sent_is_read_off_the_row() -> None:
     sent = torch.ones(3, 4, dtype=torch.bool)
     sent[1, 3] = False
-    assert torch.allclose(mean_errors(layer(ONE_EMBEDDING, sent), EMBEDDING).mean, ERRORS, atol=1e-6)
+    assert torch.allclose(confidence_errors(layer(ONE_EMBEDDING, sent), EMBEDDING).mean, ERRORS, atol=1e-6)
 
 
 def test_with_noise_bias_and_weights_are_weighed_together() -> None:
     wide = torch.cat([torch.full((50,), 2.0), torch.ones(1)]).double()
     noise = torch.randn(3, 51, generator=torch.Generator().manual_seed(1)).double()
     noise[:, -1] = torch.tensor([0.3, -0.2, 0.2])
-    found = mean_errors(layer(torch.outer(ERRORS, wide) + 0.2 * noise), wide)
+    found = confidence_errors(layer(torch.outer(ERRORS, wide) + 0.2 * noise), wide)
     of_bias = (0.2 * noise[:, -1]).norm()
     assert (found.mean - ERRORS).norm() < of_bias
     assert float(found.variance.max()) < 0.2**2

@@ -26,11 +26,11 @@ from stalefl.training.evaluation import evaluate
 from stalefl.training.local_update import local_update
 from stalefl.training.model import FlatModel, build_flat_model
 
-CHUNK = 10_000
+SAMPLES_AT_ONCE = 10_000
 """Training samples held as float32 at a time; momentum starts anew with each chunk."""
-BATCH = 500
-FIRST = 8
-FORMAT = 1
+INPUTS_AT_ONCE = 500
+INPUTS_IN_KEY = 8
+CACHE_VERSION = 1
 """Part of the name of a cached file; another one where training or its file changes."""
 LEAST_SIDE = 16
 """Smaller images get cnn-digits."""
@@ -74,7 +74,7 @@ class Classifier:
 
     def predict(self, inputs: Tensor) -> Tensor:
         """The predicted classes [n] of ``inputs``."""
-        return torch.cat([self._logits(part).argmax(dim=1) for part in inputs.split(BATCH)])
+        return torch.cat([self._logits(part).argmax(dim=1) for part in inputs.split(INPUTS_AT_ONCE)])
 
     def features(self, inputs: Tensor) -> list[Tensor]:
         """The rectified outputs [n, C, h, w] of every convolution, in order."""
@@ -84,7 +84,7 @@ class Classifier:
 
     def penultimate(self, inputs: Tensor) -> Tensor:
         """What the last linear layer is given, [n, F]."""
-        return torch.cat([self._before_last(part) for part in inputs.split(BATCH)])
+        return torch.cat([self._before_last(part) for part in inputs.split(INPUTS_AT_ONCE)])
 
     def _before_last(self, inputs: Tensor) -> Tensor:
         with _watching(self.model.module, nn.Linear) as seen:
@@ -138,16 +138,20 @@ def trained_classifier(
     return Classifier(settings, model, weights, buffers, accuracy)
 
 
-Parts = tuple[FlatModel, Tensor, dict[str, Tensor]]
+Network = tuple[FlatModel, Tensor, dict[str, Tensor]]
 
 
-def _train(start: Parts, split: Split, settings: ClassifierSettings, on_progress: Callable[[float], None]) -> Parts:
+def _train(start: Network, split: Split, settings: ClassifierSettings, on_progress: Callable[[float], None]) -> Network:
     """Chunk by chunk: a chunk is one round of local training over samples drawn for it."""
     model, weights, buffers = start
     generator = named_generator(0, "audit-classifier")
     count = min(len(split), settings.train_samples)
     own = torch.randperm(len(split), generator=generator)[:count]
-    chunks = [c for _ in range(settings.epochs) for c in own[torch.randperm(count, generator=generator)].split(CHUNK)]
+    chunks = [
+        c
+        for _ in range(settings.epochs)
+        for c in own[torch.randperm(count, generator=generator)].split(SAMPLES_AT_ONCE)
+    ]
     for done, chunk in enumerate(chunks):
         training = LocalTraining(
             local_epochs=1,
@@ -168,11 +172,11 @@ def _key(dataset: Dataset, settings: ClassifierSettings) -> str:
     """What the trained weights depend on: the data set by its name, labels, input spec and first inputs (those of texts
     hang on the audited model), and the settings."""
     digest = hashlib.blake2b(digest_size=12)
-    for part in (FORMAT, dataset.name, dataset.spec, settings):
+    for part in (CACHE_VERSION, dataset.name, dataset.spec, settings):
         digest.update(f"{part!r}\n".encode())
     for split in (dataset.train, dataset.test):
         digest.update(split.targets.cpu().numpy().tobytes())
-        digest.update(split.take(range(min(FIRST, len(split))))[0].cpu().numpy().tobytes())
+        digest.update(split.take(range(min(INPUTS_IN_KEY, len(split))))[0].cpu().numpy().tobytes())
     return digest.hexdigest()
 
 

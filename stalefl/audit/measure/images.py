@@ -19,14 +19,6 @@ SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
 
 
-def to_unit(inputs: Tensor, spec: InputSpec) -> Tensor:
-    """Model inputs [n, *shape] on the scale 0..1, per channel by the spec's value range; what lies outside is clipped.
-    A channel whose range is empty is 0 throughout."""
-    least, greatest = bounds(spec, inputs.device)
-    width = torch.where(greatest > least, greatest - least, 1.0)
-    return ((inputs - least) / width).clamp(0, 1)
-
-
 def finite(inputs: Tensor, spec: InputSpec) -> Tensor:
     """The model inputs with the middle of the range where a diverged attack left no number: that shows nothing."""
     least, greatest = bounds(spec, inputs.device)

@@ -8,7 +8,7 @@ from torch import Tensor
 from stalefl.leakage.last_layer import counts_of
 
 
-def label_counts(labels: Tensor, samples: int) -> Tensor:
+def recovered_counts(labels: Tensor, samples: int) -> Tensor:
     """How many of the client's ``samples`` an attack puts in each class, int64 [K].
 
     ``labels`` [M, K] are distributions, M not necessarily the number of samples. The samples are shared out in

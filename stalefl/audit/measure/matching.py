@@ -32,7 +32,7 @@ def squared_errors(recovered: Tensor, true: Tensor) -> Tensor:
     return errors.clamp(min=0)
 
 
-def match(errors: Tensor) -> Matching:
+def match_samples(errors: Tensor) -> Matching:
     """The pairs of least total error, of ``errors`` [M, N]; each sample is used at most once."""
     from scipy.optimize import linear_sum_assignment
 

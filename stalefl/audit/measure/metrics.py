@@ -1,7 +1,7 @@
 """What the audit measures: the one table of metrics that tables, pages, pictures and conditions use.
 
 Errors are on the scale 0..1 of the data set's value range. Table 6 of the paper (Wang, Gao, AAAI 2025) gives MSEs of up
-to 2.75 and a PSNR of 155 dB, which that scale does not allow: its figures are on another, presumably that of the
+to 2.75 and a PSNR of 155 dB, which that scale does not allow: its values are on another, presumably that of the
 normalised inputs, and do not compare with these.
 """
 
@@ -18,12 +18,12 @@ DIRECT = ("pixels", "signal")
 
 
 class Metric(NamedTuple):
-    """One figure of a cell, as tables, pages, pictures and conditions know it."""
+    """One measure of a cell, as tables, pages, pictures and conditions know it."""
 
     name: str
     title: str
     more_is_leak: bool | None
-    """True where a higher value is more leakage, False where a lower one is, None for a figure to compare with."""
+    """True where a higher value is more leakage, False where a lower one is, None for a value to compare with."""
     unit: str
     meaning: str
     spaces: tuple[str, ...] = ("pixels", "signal", "embedding")
@@ -146,7 +146,7 @@ _METRICS = (
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _METRICS}
 
-Values = dict[str, "float | None"]
+MetricValues = Mapping[str, "float | None"]
 """One value per metric of the space, by name; None where it is not known."""
 
 

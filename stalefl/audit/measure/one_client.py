@@ -1,4 +1,4 @@
-"""The figures of one client: what an attack recovered against what the client has."""
+"""What is measured of one client: what an attack recovered against what the client has."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from stalefl.audit.measure.classifier import Classifier
-from stalefl.audit.measure.images import finite, mse, psnr, relative_rmse, ssim, to_unit
-from stalefl.audit.measure.label_hits import guessed_hits, label_counts, label_hits
-from stalefl.audit.measure.matching import Matching, match, squared_errors
+from stalefl.audit.measure.images import finite, mse, psnr, relative_rmse, ssim
+from stalefl.audit.measure.label_hits import guessed_hits, label_hits, recovered_counts
+from stalefl.audit.measure.matching import Matching, match_samples, squared_errors
 from stalefl.audit.measure.metrics import DIRECT
 from stalefl.audit.measure.tokens import token_accuracy, token_count, token_recall
 from stalefl.contracts import InputSpec, Leak
+from stalefl.training.value_range import to_unit
 
 
 class Instrument(NamedTuple):
@@ -45,7 +46,7 @@ class Instruments:
 
 
 @dataclass(frozen=True)
-class CaseFigures:
+class CaseMeasurements:
     """What was measured of one client; empty or None where there was no truth or nothing was recovered."""
 
     samples: int = 0
@@ -69,19 +70,19 @@ def measure_case(
     targets: Tensor | None,
     instruments: Instruments,
     strangers: Tensor | None = None,
-) -> CaseFigures:
-    """The figures of one client, whose samples are ``inputs`` [N, *shape] and ``targets`` [N]; None: not known.
+) -> CaseMeasurements:
+    """What is measured of one client, whose samples are ``inputs`` [N, *shape] and ``targets`` [N]; None: not known.
 
     ``strangers`` [N, *shape] are other real samples of the same classes: without a leak beyond the classes, the
     recovered samples are as likely nearer to them as to the client's own.
     """
-    case = CaseFigures() if targets is None else _label_figures(leak, targets, instruments)
+    case = CaseMeasurements() if targets is None else _label_measurements(leak, targets, instruments)
     if inputs is None or leak.inputs is None or not len(leak.inputs) or not len(inputs):
         return case
     spec = instruments.spec
     found = finite(leak.inputs.cpu(), spec)
     errors = squared_errors(to_unit(found, spec), to_unit(inputs.cpu(), spec))
-    pairs = match(errors)
+    pairs = match_samples(errors)
     recovered, true = found[pairs.recovered], inputs.cpu()[pairs.true]
     return replace(
         case,
@@ -95,12 +96,12 @@ def measure_case(
     )
 
 
-def _label_figures(leak: Leak, targets: Tensor, instruments: Instruments) -> CaseFigures:
+def _label_measurements(leak: Leak, targets: Tensor, instruments: Instruments) -> CaseMeasurements:
     samples = len(targets)
     true = torch.bincount(targets.cpu(), minlength=instruments.spec.classes)
-    hits = label_hits(label_counts(leak.labels.cpu(), samples), true) if len(leak.labels) else 0
+    hits = label_hits(recovered_counts(leak.labels.cpu(), samples), true) if len(leak.labels) else 0
     guess = max(guessed_hits(true), instruments.common_share * samples)
-    return CaseFigures(samples=samples, label_hits=hits, guessed_hits=guess)
+    return CaseMeasurements(samples=samples, label_hits=hits, guessed_hits=guess)
 
 
 def _per_pair(recovered: Tensor, true: Tensor, targets: Tensor | None, instruments: Instruments) -> dict[str, Tensor]:
@@ -128,4 +129,4 @@ def _per_pair(recovered: Tensor, true: Tensor, targets: Tensor | None, instrumen
 
 def _own_nearer(recovered: Tensor, errors: Tensor, own: Matching, strangers: Tensor, spec: InputSpec) -> bool:
     others = squared_errors(to_unit(recovered, spec), to_unit(strangers.cpu(), spec))
-    return bool(errors[own].sum() < others[match(others)].sum())
+    return bool(errors[own].sum() < others[match_samples(others)].sum())

@@ -1,5 +1,5 @@
 """Perceptual distances: LPIPS and FID on the networks they are named after where their weights are at hand, else on
-the features of the audit's own classifier. Figures of the two kinds do not compare; each says its network.
+the features of the audit's own classifier. Values of the two kinds do not compare; each says its network.
 
 Papers: Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", CVPR 2018 (LPIPS);
 Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", NIPS 2017 (FID).
@@ -23,13 +23,13 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from stalefl.audit.measure.classifier import Classifier
-from stalefl.audit.measure.images import to_unit
 from stalefl.audit.measure.one_client import Instrument
 from stalefl.audit.measure.pretrained import alexnet_lpips, inception_v3
 from stalefl.contracts import InputSpec
+from stalefl.training.value_range import to_unit
 
 ALEXNET_SIDE = 32
-BATCH = 50
+IMAGES_AT_ONCE = 50
 CLASSIFIER = "classifier features"
 
 
@@ -109,7 +109,9 @@ def _inception_features(network: nn.Module, spec: InputSpec, inputs: Tensor) -> 
 
 @torch.no_grad()
 def _batched(distance: Callable[[Tensor, Tensor], Tensor], first: Tensor, second: Tensor) -> Tensor:
-    return torch.cat([distance(a, b) for a, b in zip(first.split(BATCH), second.split(BATCH), strict=True)])
+    return torch.cat(
+        [distance(a, b) for a, b in zip(first.split(IMAGES_AT_ONCE), second.split(IMAGES_AT_ONCE), strict=True)]
+    )
 
 
 @torch.no_grad()
@@ -117,7 +119,9 @@ def _frechet(features: Callable[[Tensor], Tensor], recovered: Tensor, true: Tens
     """By torchmetrics, of features in float64. Rounding can make the least distances negative: they are 0."""
     from torchmetrics.image.fid import FrechetInceptionDistance
 
-    found = [torch.cat([features(part) for part in images.split(BATCH)]).double() for images in (recovered, true)]
+    found = [
+        torch.cat([features(part) for part in images.split(IMAGES_AT_ONCE)]).double() for images in (recovered, true)
+    ]
     distance = FrechetInceptionDistance(feature=_Given(found[0].shape[1]))
     distance.update(found[1], real=True)
     distance.update(found[0], real=False)

@@ -1,4 +1,4 @@
-"""The figures of all clients of a cell, put together: a value for every metric of the space."""
+"""What was measured of all clients of a cell, put together: a value for every metric of the space."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from stalefl.audit.measure.metrics import READABLE_PSNR_DB, Values, metrics_of
-from stalefl.audit.measure.one_client import CaseFigures, Instruments
+from stalefl.audit.measure.metrics import READABLE_PSNR_DB, MetricValues, metrics_of
+from stalefl.audit.measure.one_client import CaseMeasurements, Instruments
 
 
-def summarise(cases: Sequence[CaseFigures], instruments: Instruments) -> Values:
+def summarise_cases(cases: Sequence[CaseMeasurements], instruments: Instruments) -> dict[str, float | None]:
     """A value for every metric of the space: over all pairs of all clients, labels over all their samples."""
-    found: Values = {name: _mean(_pooled(cases, name)) for name in _pair_metrics(cases)}
+    found: dict[str, float | None] = {name: _mean(_pooled(cases, name)) for name in _pair_metrics(cases)}
     found |= {
         "psnr_median": _median(_pooled(cases, "psnr")),
         "token_count": _sum(_pooled(cases, "token_count")),
@@ -29,22 +29,22 @@ def summarise(cases: Sequence[CaseFigures], instruments: Instruments) -> Values:
     return {metric.name: found.get(metric.name) for metric in metrics_of(instruments.spec.space)}
 
 
-def share_above(cases: Sequence[CaseFigures], name: str, least: float) -> float | None:
-    """The share of matched samples whose figure ``name`` is ``least`` or more; None if there are none."""
+def share_above(cases: Sequence[CaseMeasurements], name: str, least: float) -> float | None:
+    """The share of matched samples whose metric ``name`` is ``least`` or more; None if there are none."""
     values = _pooled(cases, name)
     return None if values is None else float((values >= least).double().mean())
 
 
-def _pair_metrics(cases: Sequence[CaseFigures]) -> list[str]:
+def _pair_metrics(cases: Sequence[CaseMeasurements]) -> list[str]:
     return sorted({name for case in cases for name in case.per_pair})
 
 
-def _pooled(cases: Sequence[CaseFigures], name: str) -> Tensor | None:
+def _pooled(cases: Sequence[CaseMeasurements], name: str) -> Tensor | None:
     return _joined([case.per_pair.get(name) for case in cases])
 
 
 def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
-    """None if there is nothing to join; NaN, of a figure that a sample does not have, is left out."""
+    """None if there is nothing to join; NaN, of a metric that a sample does not have, is left out."""
     known = [part for part in parts if part is not None]
     joined = torch.cat(known) if known else torch.zeros(0)
     joined = joined[~joined.isnan()]
@@ -69,7 +69,7 @@ def _share(answers: Sequence[bool | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _fid(cases: Sequence[CaseFigures], instruments: Instruments) -> float | None:
+def _fid(cases: Sequence[CaseMeasurements], instruments: Instruments) -> float | None:
     """None with less than two images, of which there is no covariance."""
     recovered = [case.recovered for case in cases if case.recovered is not None]
     true = [case.true for case in cases if case.true is not None]
@@ -78,7 +78,7 @@ def _fid(cases: Sequence[CaseFigures], instruments: Instruments) -> float | None
     return float(instruments.fid.measure(torch.cat(recovered), torch.cat(true)))
 
 
-def _label_summary(cases: Sequence[CaseFigures]) -> Values:
+def _label_summary(cases: Sequence[CaseMeasurements]) -> MetricValues:
     known = [case for case in cases if case.label_hits is not None]
     total = sum(case.samples for case in known)
     if not total:

@@ -27,7 +27,7 @@ from stalefl.inversion.d_rec import random_data
 from stalefl.inversion.fit import FitSettings, Target, fit_data
 from stalefl.inversion.program import Program
 from stalefl.leakage.gradient import SentGradient, float_type, or_one, rounding_floor, unlike_gradient
-from stalefl.leakage.gradient_matching import MatchingOptions, match
+from stalefl.leakage.gradient_matching import MatchingOptions, match_target
 
 CERTAINTY = 0.99
 """Of the labels from which steps are replayed first."""
@@ -67,13 +67,13 @@ class FedavgUnrolled(Attack):
         smaller = replace(exposure, samples=min(exposure.samples, self.options.most_samples))
         if self.options.search == "adam":
             return self._by_adam(program, smaller, on_progress)
-        observed, options = SentUpdate.of(program, exposure, self.options), self.options
+        update, options = SentUpdate.of(program, exposure, self.options), self.options
         if options.start == "mean" or unlike_gradient(exposure):
-            return match(observed, smaller, options, None, on_progress)
+            return match_target(update, smaller, options, None, on_progress)
         gradient = SentGradient.of(exposure, options.entries)
-        rough = match(gradient, smaller, options, None, lambda share: on_progress(share / 2))
+        rough = match_target(gradient, smaller, options, None, lambda share: on_progress(share / 2))
         start = rough._replace(labels=decided(rough.labels))
-        fine = match(observed, smaller, options, None, lambda share: on_progress((1 + share) / 2), start)
+        fine = match_target(update, smaller, options, None, lambda share: on_progress((1 + share) / 2), start)
         return fine._replace(iterations=rough.iterations + fine.iterations)
 
     def _by_adam(self, program: Program, exposure: Exposure, on_progress: Callable[[float], None]) -> Leak:

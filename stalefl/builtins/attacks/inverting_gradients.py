@@ -20,7 +20,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from stalefl.contracts import Attack, Exposure, Leak, Options
-from stalefl.leakage.gradient import Entries, SentGradient, UnitRange, has_neighbours, start_inputs, total_variation
+from stalefl.leakage.gradient import Entries, SentGradient, has_neighbours, start_inputs, total_variation, unit_range
 from stalefl.leakage.label_shares import known_labels
 from stalefl.training.optimizers import Moments
 
@@ -58,7 +58,7 @@ class InvertingGradients(Attack):
 
     def attack(self, exposure: Exposure, on_progress: Callable[[float], None]) -> Leak:
         options, sent = self.options, SentGradient.of(exposure, self.options.entries)
-        unit_range = UnitRange.of(exposure.input_spec, exposure.model.device)
+        scale = unit_range(exposure)
         unit = start_inputs(exposure, options.start_noise)
         tv = options.tv if has_neighbours(exposure.input_spec) else 0.0
         known = known_labels(exposure) if options.labels == "inferred" else None
@@ -72,7 +72,7 @@ class InvertingGradients(Attack):
         unit_moments, logit_moments = Moments.zero(unit), Moments.zero(logits)
         for iteration in range(options.iterations):
             unit, logits = unit.detach().requires_grad_(), logits.detach().requires_grad_()
-            distance = sent.cosine_distance(unit_range.to_inputs(unit), labels(logits))
+            distance = sent.cosine_distance(scale.to_inputs(unit), labels(logits))
             loss = distance + tv * total_variation(unit)
             gradient, logit_gradient = torch.autograd.grad(loss, (unit, logits), materialize_grads=True)
             best = best.or_better(Seen(unit.detach(), logits.detach(), distance.detach(), loss.detach()))
@@ -85,7 +85,7 @@ class InvertingGradients(Attack):
             step, logit_moments = logit_moments.step(logit_gradient, iteration + 1)
             logits = logits.detach() - options.label_learning_rate * options.decay(iteration) * step
         on_progress(1.0)
-        inputs = unit_range.finished(best.unit)
+        inputs = scale.finished(best.unit)
         return Leak(labels(best.logits).float(), inputs, best.distance.item(), iteration + 1)
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from stalefl.contracts import Attack, Exposure, Leak
-from stalefl.leakage.gradient import SentGradient, UnitRange, unlike_gradient
+from stalefl.leakage.gradient import SentGradient, unit_range, unlike_gradient
 from stalefl.leakage.lbfgs import minimise
 
 AGREE, ALIKE = 0.001, 0.03
@@ -41,14 +41,14 @@ class LinearLayer(Attack):
     def attack(self, exposure: Exposure, on_progress: Callable[[float], None]) -> Leak:
         gradient = SentGradient.of(exposure, "all").target
         weights, bias = exposure.model.layout.split(gradient)[:2]
-        unit_range = UnitRange.of(exposure.input_spec, exposure.model.device)
+        scale = unit_range(exposure)
         units = [weights] if exposure.samples == 1 else [row[None] for row in weights]
         biases = [bias] if exposure.samples == 1 else list(bias[:, None])
         quotients = torch.stack([quotient(*pair) for pair in zip(units, biases, strict=True)])
-        flat = (quotients.view(-1, *exposure.input_spec.shape) - unit_range.low).div(unit_range.width).flatten(1)
+        flat = scale.unclipped(quotients.view(-1, *exposure.input_spec.shape)).flatten(1)
         strength = torch.stack([b.abs().sum() for b in biases])
         unit = flat[surest(flat, strength, exposure.samples)].view(-1, *exposure.input_spec.shape)
-        inputs = unit_range.finished(unit)
+        inputs = scale.finished(unit)
         on_progress(0.5)
         labels, distance, iterations = fitted_labels(exposure, inputs)
         on_progress(1.0)

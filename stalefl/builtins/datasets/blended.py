@@ -22,9 +22,10 @@ from stalefl.builtins.datasets.digits import Digits, DigitsOptions
 from stalefl.builtins.datasets.images import Normalise, image_dataset
 from stalefl.builtins.datasets.vision import Mnist, VisionOptions
 from stalefl.contracts import DataContext, Dataset, DatasetPlugin, InputError, Options, Split
-from stalefl.data.adapt import resized, to_unit, with_channels
+from stalefl.data.adapt import resized, with_channels
 from stalefl.registry import load_registry
 from stalefl.seeds import named_rng
+from stalefl.training.value_range import to_unit
 
 PHOTOS = "photos"
 PATCH_PIXELS = 28

@@ -7,12 +7,12 @@ from __future__ import annotations
 import textwrap
 from itertools import cycle
 
-import numpy as np
 from matplotlib.axes import Axes
 from torch import Tensor
 
 from stalefl.contracts import InputSpec
 from stalefl.report.plots.style import Array
+from stalefl.training.value_range import to_unit
 
 COLOURS = ("blue", "orange", "green", "red", "purple", "brown", "pink", "grey", "olive", "cyan")
 """Of curves, as matplotlib's "tab:..." are called."""
@@ -42,11 +42,8 @@ def cell_size(sample: object, spec: InputSpec) -> tuple[float, float]:
 
 def drawable(inputs: Tensor, spec: InputSpec) -> Array:
     """Samples [M, *shape] as ``draw_sample`` takes them: images from the value range to 0..1, all else as it is."""
-    values = inputs.detach().cpu().numpy()
-    if not are_images(spec):
-        return values
-    low, high = (np.array(bound, dtype=np.float32)[:, None, None] for bound in spec.value_range)
-    return np.clip((values - low) / (high - low), 0, 1)
+    values = inputs.detach().cpu()
+    return (to_unit(values, spec) if are_images(spec) else values).numpy()
 
 
 def draw_text(axes: Axes, text: str) -> None:

@@ -5,16 +5,11 @@ import math
 import pytest
 import torch
 
-from stalefl.audit.measure.images import finite, mse, psnr, relative_rmse, ssim, ssim_window, to_unit
+from stalefl.audit.measure.images import finite, mse, psnr, relative_rmse, ssim, ssim_window
 from stalefl.contracts import InputSpec
 from stalefl.seeds import named_generator
 
 TWO_CHANNELS = InputSpec(shape=(2, 1, 2), classes=2, value_range=((-1.0, 0.0), (1.0, 10.0)))
-
-
-def test_every_channel_is_scaled_by_its_own_range() -> None:
-    inputs = torch.tensor([[[[-1.0, 0.5]], [[5.0, 12.0]]]])
-    assert to_unit(inputs, TWO_CHANNELS).flatten().tolist() == [0.0, 0.75, 0.5, 1.0]
 
 
 def test_what_is_no_number_shows_nothing() -> None:

@@ -5,12 +5,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stalefl.audit.measure.label_hits import guessed_hits, label_counts, label_hits
+from stalefl.audit.measure.label_hits import guessed_hits, label_hits, recovered_counts
 from stalefl.seeds import named_generator
 
 
 def counts(rows: list[list[float]], samples: int) -> list[int]:
-    return label_counts(torch.tensor(rows), samples).tolist()
+    return recovered_counts(torch.tensor(rows), samples).tolist()
 
 
 def test_one_label_each_is_counted() -> None:
@@ -33,7 +33,7 @@ def test_other_numbers_of_samples_are_scaled_and_the_largest_remainders_filled()
 @given(st.integers(1, 20), st.integers(1, 10), st.integers(1, 30))
 def test_all_samples_are_shared_out(rows: int, classes: int, samples: int) -> None:
     labels = torch.rand(rows, classes, generator=named_generator(0, "labels", rows, classes)).softmax(dim=1)
-    found = label_counts(labels, samples)
+    found = recovered_counts(labels, samples)
     assert int(found.sum()) == samples
     assert int(found.min()) >= 0
 

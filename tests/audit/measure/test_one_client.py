@@ -7,7 +7,7 @@ import torch
 
 from stalefl.audit.measure.one_client import Instruments, measure_case
 from stalefl.audit.measure.perceptual import frechet_distance, perceptual_distance
-from stalefl.audit.measure.summary import summarise
+from stalefl.audit.measure.summary import summarise_cases
 from stalefl.contracts import InputSpec, Leak
 from stalefl.seeds import named_generator
 from tests.audit.measure.pictures import SPEC, images, untrained
@@ -54,13 +54,13 @@ def test_an_attack_on_labels_alone_has_a_figure_for_labels_alone() -> None:
     found = measure_case(Leak(torch.tensor([[0.0, 1.0]])), images(3), TARGETS, PLAIN)
     assert found.label_hits == 2
     assert not found.per_pair
-    values = summarise([found], PLAIN)
+    values = summarise_cases([found], PLAIN)
     assert values["label_accuracy"] == pytest.approx(2 / 3)
     assert (values["psnr"], values["pairs"]) == (None, 0)
 
 
 def test_without_truth_nothing_is_known() -> None:
-    values = summarise([measure_case(Leak(ONE_HOT, images(3)), None, None, PLAIN)], PLAIN)
+    values = summarise_cases([measure_case(Leak(ONE_HOT, images(3)), None, None, PLAIN)], PLAIN)
     known = {name for name, value in values.items() if value is not None}
     assert known == {"clients", "pairs", "samples"}
 
@@ -89,7 +89,7 @@ def test_the_classifier_sees_recovered_and_true_samples() -> None:
 def test_signals_have_a_relative_error_and_no_figures_of_images() -> None:
     true = torch.tensor([[0.0, 1.0, 0.0, 1.0], [0.5, 0.5, 0.5, 0.5]])
     found = measure_case(Leak(ONE_HOT[:2], torch.full_like(true, 0.5)), true, TARGETS[:2], Instruments(SIGNAL))
-    values = summarise([found], Instruments(SIGNAL))
+    values = summarise_cases([found], Instruments(SIGNAL))
     # The constant one has no relative error.
     assert values["relative_rmse"] == pytest.approx(1.0)
     assert "ssim" not in values
@@ -100,7 +100,7 @@ def test_embeddings_are_read_as_tokens() -> None:
     instruments = Instruments(spec, embedding=torch.eye(2))
     true = torch.eye(2)[torch.tensor([[0, 1, 1]])]
     recovered = torch.eye(2)[torch.tensor([[0, 1, 0]])]
-    values = summarise([measure_case(Leak(ONE_HOT[:1], recovered), true, TARGETS[:1], instruments)], instruments)
+    values = summarise_cases([measure_case(Leak(ONE_HOT[:1], recovered), true, TARGETS[:1], instruments)], instruments)
     # Of the two tokens that are no padding one is right.
     assert (values["token_accuracy"], values["token_recall"], values["token_count"]) == (0.5, 0.5, 2)
     assert "psnr" not in values
@@ -112,9 +112,9 @@ def test_networks_are_used_where_they_are_given() -> None:
     instruments = Instruments(SPEC, classifier, lpips, fid)
     noise = torch.rand(5, 1, 8, 8, generator=named_generator(0, "noise"))
     cases = [measure_case(Leak(ONE_HOT[:1], noise[:1]), images(1), TARGETS[:1], instruments)]
-    assert summarise(cases, instruments)["fid"] is None, "one image has no covariance"
+    assert summarise_cases(cases, instruments)["fid"] is None, "one image has no covariance"
     cases.append(measure_case(Leak(ONE_HOT, noise[2:]), images(3), TARGETS, instruments))
-    values = summarise(cases, instruments)
+    values = summarise_cases(cases, instruments)
     assert values["fid"] is not None
     assert values["lpips"] is not None
     assert min(values["fid"], values["lpips"]) > 0

@@ -7,8 +7,8 @@ import torch
 
 from stalefl.builtins.datasets.blended import PATCH_PIXELS, _patches, _photos
 from stalefl.contracts import DataContext, Dataset, InputError, Split
-from stalefl.data.adapt import to_unit
 from stalefl.registry import load_registry
+from stalefl.training.value_range import to_unit
 
 NOWHERE = DataContext(Path("no-data-needed"))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stalefl.cli.observing import UNUSED_WITH_FILES
+from stalefl.cli.update_options import UNUSED_WITH_FILES
 from stalefl.config.explain import as_toml
 from stalefl.config.schema import Experiment
 from stalefl.contracts import ClientUpdate, ServerView

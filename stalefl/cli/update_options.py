@@ -1,20 +1,23 @@
-"""What ``invert`` and ``privacy-audit`` share: options that name an observed update, and how its reading is shown."""
+"""Options of ``invert`` and ``privacy-audit`` that name an update, of a run or of files, and how one is read."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
 
 import typer
 
 from stalefl.cli.common import given_only
+from stalefl.cli.watch import Watch
 from stalefl.formatting import program_in_words
 
 if TYPE_CHECKING:
     from stalefl.config.schema import Experiment
+    from stalefl.contracts import DataContext
+    from stalefl.run.setup import Run
+    from stalefl.updates.observed import ObservedUpdate
 
 A_RUN, FILES = "An update of a run", "An update of your own files"
 USED_WITH_FILES = ("data", "model", "training", "run.seed", "run.device", "run.threads")
@@ -60,39 +63,36 @@ SamplesOption = Annotated[
 ]
 
 
-@contextmanager
-def stopped_by_hand(what_is_left: str) -> Iterator[None]:
-    """Ctrl-C is answered by a line on stderr before it ends the command."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; {what_is_left}", err=True)
-        raise typer.Abort from None
+class UpdateOfRun(NamedTuple):
+    """The options that name an update of a run; None where one is not given."""
+
+    run: Path | None
+    client: int | None
+    round: int | None
+
+    def opened(self, device: str | None, context: DataContext, watch: Watch) -> Run:
+        """The run, in which the update does arrive. Raises InputError."""
+        path, client, round = cast("tuple[Path, int, int]", self)
+        with watch.reading(path):
+            from stalefl.updates import observed
+
+            run = observed.open_run(path, device, context)
+            observed.check_arrival(run, client, round)
+        return run
+
+    def replayed(self, run: Run, watch: Watch) -> ObservedUpdate:
+        """The update, which the opened run is replayed for. Raises InputError."""
+        from stalefl.records.folders import RunFolder
+        from stalefl.updates import observed
+
+        path, client, round = cast("tuple[Path, int, int]", self)
+        with watch.steps("replaying: round", round) as advance:
+            return observed.from_run(run, client, round, RunFolder(path).read_rounds(), advance)
 
 
-class Watch(NamedTuple):
-    """How what takes a while is shown."""
-
-    quiet: bool
-    spinner: bool
-
-    def reading(self, place: Path) -> AbstractContextManager[object]:
-        from stalefl.cli.common import console
-        from stalefl.cli.progress import announce
-
-        return nullcontext() if self.quiet else announce(console(stderr=True), f"reading {place}", self.spinner)
-
-    def steps(self, text: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        from stalefl.cli.common import console
-        from stalefl.cli.progress import steps
-
-        return steps(console(stderr=True), text, total, self.quiet)
-
-    def shares(self, text: str) -> AbstractContextManager[Callable[[float], None]]:
-        from stalefl.cli.common import console
-        from stalefl.cli.progress import shares
-
-        return shares(console(stderr=True), text, self.quiet)
+def named(options: NamedTuple) -> dict[str, Any]:
+    """Options by their names on the command line: ``--client-data`` for ``client_data``."""
+    return {f"--{name.replace('_', '-')}": value for name, value in options._asdict().items()}
 
 
 def check_source(
