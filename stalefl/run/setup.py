@@ -21,7 +21,7 @@ from stalefl.registry import load_registry
 from stalefl.run.parts import load_methods, local_training
 from stalefl.seeds import named_generator, named_rng
 from stalefl.simulation import engine
-from stalefl.simulation.arrivals import Job, first_late_round, plan
+from stalefl.simulation.arrivals import Job, first_late_arrival, plan
 from stalefl.training.embedding import optimised_spec, token_table
 from stalefl.training.model import build_flat_model
 
@@ -55,7 +55,7 @@ def build_run(experiment: Experiment, context: DataContext) -> Run:
     plugin = registry.create("model", experiment.model.name, experiment.model.options)
     model, weights, buffers = build_flat_model(plugin, dataset.spec, named_generator(seed, "initial-weights"), device)
     late_jobs = _plan(experiment, partition.clients, late_clients)
-    first_late = first_late_round(job for job in late_jobs if job.arrived_round <= experiment.run.rounds)
+    first_late = first_late_arrival(job for job in late_jobs if job.arrived_round <= experiment.run.rounds)
     test = stratified_subset(dataset.test, experiment.evaluation.test_samples, named_rng(seed, "test-samples"))
     data = _data(experiment, context, replace(dataset, test=test), partition, late_clients, device)
     simulation = engine.Simulation(
