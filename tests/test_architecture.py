@@ -40,6 +40,12 @@ def test_the_command_line_starts_without_heavy_libraries(statement: str) -> None
     assert not loaded & HEAVY
 
 
+def test_what_a_worker_process_loads_draws_nothing() -> None:
+    loaded = loaded_by("import stalefl.run.tasks")
+    assert "torch" in loaded
+    assert not loaded & {"matplotlib", "rich", "pyarrow", "pandas", "scipy", "sklearn"}
+
+
 def test_heavy_libraries_would_be_seen() -> None:
     assert "torch" in loaded_by("import stalefl.training.model")
 

@@ -13,7 +13,7 @@ from stalefl.cli import main
 from stalefl.config.schema import Experiment
 from stalefl.contracts import InputError
 from stalefl.records.folders import RunFolder
-from stalefl.run.execute import measure
+from stalefl.run.round_records import evaluate_round
 from stalefl.run.setup import build_run
 from stalefl.simulation import engine
 from stalefl.updates.observed import from_run, open_run
@@ -53,7 +53,7 @@ def test_accuracies_are_those_of_the_mix_that_clients_hold(tmp_path: Path) -> No
 def test_where_only_late_clients_drift_only_their_class_is_measured_on_the_second_domain() -> None:
     run = build_run(experiment(clients="late"), CONTEXT)
     *_, (state, _) = engine.rounds(run.simulation, run.start, 6)
-    measured = measure(run, state)
+    measured = evaluate_round(run, state)
     assert measured.before is not None
     assert measured.after is not None
     wanted = [*measured.before.per_class_accuracy]

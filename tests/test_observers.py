@@ -16,7 +16,8 @@ from stalefl.config.loading import load_experiment
 from stalefl.contracts import DataContext, Entry, InputError, Observer, Options
 from stalefl.hookspecs import hookimpl
 from stalefl.records.folders import RunFolder
-from stalefl.run import comparison, sweep
+from stalefl.run import comparison
+from stalefl.run.checking import check_cells
 from stalefl.run.execute import execute
 from stalefl.run.parts import make_observers
 from stalefl.run.setup import build_run
@@ -169,7 +170,7 @@ def test_what_cannot_work_is_told_before_anything_is_written(
 def test_a_sweep_finds_an_unknown_observer_before_it_starts() -> None:
     cell = Cell("cell", {}, digits_experiment(observers={"names": ["nobody"]}))
     with pytest.raises(InputError, match='cell .*: unknown observer "nobody"'):
-        sweep.check([cell], CONTEXT)
+        check_cells([cell], CONTEXT)
 
 
 def test_a_run_is_looked_into_without_its_observers(tmp_path: Path) -> None:

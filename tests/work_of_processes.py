@@ -1,10 +1,11 @@
-"""What ``test_processes.py`` lets other processes do: a module of its own, which they can import by its bare name."""
+"""What tests let other processes do: a module of its own, which they can import by its bare name."""
 
 from __future__ import annotations
 
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -43,3 +44,11 @@ def log(task: int, report: Report, should_stop: ShouldStop) -> None:
     logging.getLogger("stalefl.some.module").warning("task %d is late", task)
     logging.getLogger("stalefl.some.module").info("a detail")
     logging.getLogger("stalefl.progress").info("half of it is done")
+
+
+def packages_after_run(task: Any, report: Report, should_stop: ShouldStop) -> set[str]:
+    """The top-level packages that a process has loaded when it has done a run."""
+    from stalefl.run.tasks import run_task
+
+    assert run_task(task, report, should_stop)
+    return {name.partition(".")[0] for name in sys.modules}

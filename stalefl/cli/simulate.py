@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -118,14 +117,12 @@ def simulate_command(
             from stalefl.run import comparison
 
             tasks = comparison.new_tasks(loaded, place, context, force)
-    jobs = tasks[0].experiment.run.jobs
-    _warn_if_nothing_is_late(tasks[0].experiment)
 
     from stalefl.machine.processes import new_stop
 
     stop = new_stop()
     try:
-        results = _run(tasks, jobs, stop, quiet)
+        results = _run(tasks, stop, quiet)
     except KeyboardInterrupt:
         results = []
     finished = [result for result in results if result is not None]
@@ -171,31 +168,19 @@ def _announced(text: str, context: DataContext, quiet: bool, verbose: bool) -> A
     return announce(console(stderr=True), text, spinner=not (verbose or context.download))
 
 
-def _warn_if_nothing_is_late(experiment: Experiment) -> None:
-    """Other delays than constant ones are known only once they have been drawn; ``comparison`` looks at those."""
-    delay = experiment.staleness.rounds
-    if experiment.staleness.schedule == "constant" and experiment.run.rounds <= delay:
-        logging.getLogger(__name__).warning(
-            "run.rounds = %d, but late updates arrive from round %d on (staleness.rounds = %d): here nobody is late",
-            experiment.run.rounds,
-            delay + 1,
-            delay,
-        )
-
-
 # --- running --------------------------------------------------------------------------------------------------------
 
 
-def _run(tasks: list[Task], jobs: int, stop: Stop, quiet: bool) -> list[dict[str, Any] | None]:
+def _run(tasks: Sequence[Task], stop: Stop, quiet: bool) -> list[dict[str, Any] | None]:
     from stalefl.cli.common import console
     from stalefl.cli.progress import make_display
-    from stalefl.run import comparison
+    from stalefl.run.tasks import run_task, run_tasks
 
     first = tasks[0].experiment
     labels = [task.label for task in tasks]
     display = make_display(console(stderr=True), labels, first.run.rounds, first.staleness.affected_classes, quiet)
     with stop_on_interrupt(stop, "this round"), display:
-        return comparison.run_tasks(tasks, jobs, display.advance, stop)
+        return run_tasks(run_task, tasks, first.run.jobs, display.advance, stop)
 
 
 def _report(

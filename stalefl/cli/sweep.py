@@ -20,8 +20,9 @@ from stalefl.config.explain import one_line
 if TYPE_CHECKING:
     from stalefl.config.grid import Cell
     from stalefl.contracts import DataContext
-    from stalefl.run.sweep import OnEnd, OnRound, Place, Sweep
-    from stalefl.run.tasks import Ended
+    from stalefl.run.setup import Run
+    from stalefl.run.sweep import CellRun, OnRunOutcome, OnRunRecord, Sweep
+    from stalefl.run.tasks import RunOutcome
 
 RUNS_FAILED = 1
 
@@ -77,51 +78,47 @@ def sweep_command(
         from stalefl.config.grid import load_grid
 
         cells = load_grid(grid, settings or [], flags, scale or "")
-        _check(grid, cells, context, _place(grid, out), force or dry_run, quiet)
+        place = out or Path("runs") / f"{grid.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
         if dry_run:
+            _check(grid, cells, context, place, True, quiet)
             _list(cells, json_output)
             return
-        from stalefl.run.sweep import new_sweep
-
-        sweep = new_sweep(cells, _place(grid, out), context, force)
+        sweep = _new(grid, cells, context, place, force, quiet)
     _run(sweep, json_output, quiet)
 
 
 # --- what to run ----------------------------------------------------------------------------------------------------
 
 
-def _place(grid: Path, out: Path | None) -> Path:
-    return out or Path("runs") / f"{grid.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+def _new(grid: Path, cells: Sequence[Cell], context: DataContext, place: Path, force: bool, quiet: bool) -> Sweep:
+    first_run = _check(grid, cells, context, place, force, quiet)
+    from stalefl.run.sweep import new_sweep
+
+    return new_sweep(cells, place, context, force, first_run)
 
 
-def _check(grid: Path, cells: Sequence[Cell], context: DataContext, place: Path, force: bool, quiet: bool) -> None:
-    """Raises InputError unless all cells can run. A folder that is taken is found before they are looked at."""
+def _check(grid: Path, cells: Sequence[Cell], context: DataContext, place: Path, force: bool, quiet: bool) -> Run:
+    """The run of the first cell. Raises InputError unless all cells can run. The folder comes first: whether it is
+    taken is known at once."""
     from stalefl.cli.common import console
     from stalefl.cli.progress import announce, steps
 
     screen = console(stderr=True)
     screen.quiet = quiet
     announce(screen, f"checking {len(cells)} cell{'s' * (len(cells) > 1)}", spinner=False)
-    with steps(screen, "cells checked:", len(cells), quiet) as tell:
-        from stalefl.config.checks import doubts
+    with steps(screen, "cells checked:", len(cells), quiet) as on_checked:
         from stalefl.contracts import InputError
         from stalefl.records.sweep_folder import SweepFolder
-        from stalefl.run.sweep import check
+        from stalefl.run.checking import check_cells
 
         SweepFolder(place).check_free(force)
         try:
-            without_late = check(cells, context, tell)
+            checked = check_cells(cells, context, on_checked)
         except InputError as error:
             raise InputError(f"{grid}: {error}") from error
-    for doubt in dict.fromkeys(doubt for cell in cells for doubt in doubts(cell.experiment)):
+    for doubt in checked.doubts:
         logging.getLogger(__name__).warning("%s", doubt)
-    if without_late:
-        logging.getLogger(__name__).warning(
-            "no late update arrives within run.rounds in %d of %d cells, as %s: there nobody is late",
-            len(without_late),
-            len(cells),
-            without_late[0].label,
-        )
+    return checked.first_run
 
 
 def _reopened(place: Path, context: DataContext, flags: Mapping[str, Mapping[str, Any]], quiet: bool) -> Sweep:
@@ -153,23 +150,23 @@ def _run(sweep: Sweep, json_output: bool, quiet: bool) -> None:
     from stalefl.run.sweep import run_sweep
 
     stop, trouble, killed_by_hand = new_stop(), "", False
-    with _progress(sweep, quiet) as (on_round, on_end), stop_on_interrupt(stop, "this round"):
+    with _progress(sweep, quiet) as (on_record, on_outcome), stop_on_interrupt(stop, "this round"):
         try:
-            trouble = run_sweep(sweep, sweep.cells[0].experiment.run.jobs, on_round, on_end, stop)
+            trouble = run_sweep(sweep, sweep.cells[0].experiment.run.jobs, on_record, on_outcome, stop)
         except KeyboardInterrupt:
             killed_by_hand = True
         except ProcessKilled:
             trouble = "the process of a run was killed, for memory perhaps"
-    for place, ended in sweep.failures:
-        typer.echo(f"failed: {place.label}: {one_line(ended.error)}", err=True)
-    stopped = killed_by_hand or (sweep.unended and not trouble)
+    for run, outcome in sweep.failures:
+        typer.echo(f"failed: {run.label}: {one_line(outcome.error)}", err=True)
+    stopped = killed_by_hand or not (sweep.all_ended or trouble)
     if not stopped:
         _report(sweep, json_output, quiet)
     if sweep.left or trouble:
         reason = f"error: {trouble}" if trouble else "stopped" if stopped else "error: runs failed"
-        done = len(sweep.places) - len(sweep.left)
+        done = len(sweep.runs) - len(sweep.left)
         typer.echo(
-            f"{reason}; {done} of {len(sweep.places)} runs finished; go on with: "
+            f"{reason}; {done} of {len(sweep.runs)} runs finished; go on with: "
             f"stalefl sweep --resume {sweep.folder.path}",
             err=True,
         )
@@ -177,34 +174,34 @@ def _run(sweep: Sweep, json_output: bool, quiet: bool) -> None:
 
 
 @contextmanager
-def _progress(sweep: Sweep, quiet: bool) -> Iterator[tuple[OnRound, OnEnd]]:
+def _progress(sweep: Sweep, quiet: bool) -> Iterator[tuple[OnRunRecord, OnRunOutcome]]:
     """Rounds of all runs that are left, with the time that they take; a line when a run ends."""
     from stalefl.cli.common import console
     from stalefl.cli.progress import accuracy_note, steps
 
     screen, last_round = console(stderr=True), dict[str, int]()
     screen.quiet = quiet
-    rounds = [sweep.places[index].cell.experiment.run.rounds for index in sweep.left]
+    rounds = [sweep.runs[index].cell.experiment.run.rounds for index in sweep.left]
     if rounds:
         screen.print(f"{len(rounds)} runs: {sum(rounds)} rounds", soft_wrap=True)
     with ExitStack() as stack:
         shown: list[Callable[[int], None]] = []
 
-        def on_round(place: Place, record: Mapping[str, Any]) -> None:
-            last_round[place.label] = record["round"]
+        def on_record(run: CellRun, record: Mapping[str, Any]) -> None:
+            last_round[run.label] = record["round"]
             if not shown:
                 # The pace leaves out the start-up before the first round.
                 shown.append(stack.enter_context(steps(screen, "all runs: round", sum(rounds), quiet)))
             shown[0](sum(last_round.values()))
 
-        def on_end(place: Place, ended: Ended) -> None:
+        def on_outcome(run: CellRun, outcome: RunOutcome) -> None:
             # The rounds that a failed run leaves undone are not waited for.
-            last_round[place.label] = place.cell.experiment.run.rounds
-            affected = place.cell.experiment.staleness.affected_classes
-            what = accuracy_note(ended.result["final"], affected) if ended.result else "failed"
-            screen.print(f"{place.label}: {what}", highlight=False, soft_wrap=True)
+            last_round[run.label] = run.cell.experiment.run.rounds
+            affected = run.cell.experiment.staleness.affected_classes
+            what = accuracy_note(outcome.result["final"], affected) if outcome.result else "failed"
+            screen.print(f"{run.label}: {what}", highlight=False, soft_wrap=True)
 
-        yield on_round, on_end
+        yield on_record, on_outcome
 
 
 def _report(sweep: Sweep, json_output: bool, quiet: bool) -> None:

@@ -188,6 +188,10 @@ class RunTable(Table):
     jobs: NonNegativeInt = Field(0, description="runs at the same time; 0 = as many as cores and memory allow")
     checkpoint_every_rounds: PositiveInt = Field(5, description="a stopped run goes on from the last checkpoint")
 
+    @property
+    def all_seeds(self) -> list[int]:
+        return list(range(self.seed, self.seed + self.seeds))
+
 
 class Experiment(Table):
     """One experiment file. Unknown tables and keys are errors."""

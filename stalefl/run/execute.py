@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 import torch
 
 from stalefl.config.loading import experiment_to_toml
 from stalefl.contracts import InputError, Observer, State, Watched
-from stalefl.data.drift import DriftingData
 from stalefl.data.partition import class_counts
 from stalefl.data.partition_file import save_partition
 from stalefl.data.setup import partition_meta, train_labels
-from stalefl.records.documents import accuracies, environment, round_record, run_result
+from stalefl.records.documents import environment, run_result
 from stalefl.records.folders import RunFolder
 from stalefl.records.run_data import RunData, write_run_data
-from stalefl.run.observers import audience
+from stalefl.run.observers import observer_group
+from stalefl.run.round_records import record_after_round
 from stalefl.run.setup import Run
 from stalefl.simulation import engine
-from stalefl.simulation.oracle import Disparity
 from stalefl.storage import save_weights
-from stalefl.training.evaluation import Evaluation, evaluate, mixture
 
-OnRound = Callable[[dict[str, Any]], None]
+OnRecord = Callable[[dict[str, Any]], None]
+"""Called with the record of each round that is done."""
 ShouldStop = Callable[[], bool]
 
 
@@ -35,7 +32,7 @@ def execute(
     folder: RunFolder,
     *,
     resume: bool = False,
-    on_round: OnRound = lambda record: None,
+    on_round: OnRecord = lambda record: None,
     should_stop: ShouldStop = lambda: False,
     observers: Sequence[Observer] = (),
 ) -> dict[str, Any] | None:
@@ -58,16 +55,16 @@ def execute(
     _write_settings(run, folder)
     began = time.perf_counter() - seconds_before
     watched = Watched(folder.path, experiment.model_dump(), run.simulation.input_spec, folder.read_rounds())
-    with audience(observers, watched) as told:
+    with observer_group(observers, watched) as group:
 
-        def tell(record: dict[str, Any], method_state: State) -> None:
+        def report(record: dict[str, Any], method_state: State) -> None:
             on_round(record)
-            told.tell(record, method_state)
+            group.observe(record, method_state)
 
-        state = _run_rounds(run, folder, start, began, tell, should_stop)
+        state = _run_rounds(run, folder, start, began, report, should_stop)
         if state is not None:
-            told.result = _finish(run, folder, state, began)
-    return told.result
+            group.result = _finish(run, folder, state, began)
+    return group.result
 
 
 def _run_rounds(
@@ -75,15 +72,15 @@ def _run_rounds(
     folder: RunFolder,
     start: engine.SimulationState,
     began: float,
-    tell: Callable[[dict[str, Any], State], None],
+    report: Callable[[dict[str, Any], State], None],
     should_stop: ShouldStop,
 ) -> engine.SimulationState | None:
-    """The rounds after ``start``, each recorded and told of; None if stopped before the last one."""
+    """The rounds after ``start``, each recorded and reported; None if stopped before the last one."""
     settings, state = run.experiment.run, start
     for state, facts in engine.rounds(run.simulation, start, settings.rounds):
-        record = _record(run, state, facts)
+        record = record_after_round(run, state, facts)
         folder.append_round(record)
-        tell(record, state.method_state)
+        report(record, state.method_state)
         stopped = should_stop() and state.round < settings.rounds
         if stopped or state.round % settings.checkpoint_every_rounds == 0:
             _save(folder, state, time.perf_counter() - began)
@@ -152,84 +149,3 @@ def _write_settings(run: Run, folder: RunFolder) -> None:
     save_partition(folder.partition, run.data.partition, run.late_clients, meta)
     spec, labels = run.data.dataset.spec, train_labels(run.data.dataset)
     write_run_data(folder.data, RunData(class_counts(run.data.partition, labels, spec.classes), run.late_clients, spec))
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The model after a round, on the test split; where data drift, on the mix that the clients then hold."""
-
-    evaluation: Evaluation
-    before: Evaluation | None = None
-    """On the first domain alone, where data drift."""
-    after: Evaluation | None = None
-    """On the second."""
-
-
-def measure(run: Run, state: engine.SimulationState) -> Measured:
-    on = partial(evaluate, run.simulation.model, state.weights, state.buffers)
-    before = on(run.data.test)
-    if not isinstance(run.data, DriftingData):
-        return Measured(before)
-    after = on(run.data.second_test)
-    return Measured(mixture(before, after, run.data.class_shares(state.round)), before, after)
-
-
-def _record(run: Run, state: engine.SimulationState, facts: engine.RoundFacts) -> dict[str, Any]:
-    settings = run.experiment.evaluation
-    due = facts.round % settings.every_rounds == 0 or facts.round == run.experiment.run.rounds
-    measured = measure(run, state) if due else None
-    return round_record(
-        round=facts.round,
-        participants=facts.participants,
-        staleness_rounds=facts.staleness_rounds,
-        rejected_updates=len(facts.rejected),
-        server_seconds=facts.server_seconds,
-        client_seconds=facts.client_seconds,
-        affected_classes=run.experiment.staleness.affected_classes,
-        evaluation=measured.evaluation if measured else None,
-        inversion_iterations=facts.inversion_iterations,
-        oracle=run.simulation.oracle,
-        late_updates=[_late_update(late, run.simulation.oracle) for late in facts.late_updates],
-        estimate_error=_errors(facts.estimate_error),
-        stale_error=_errors(facts.stale_error),
-        shadows={label: _shadow_record(shadow) for label, shadow in facts.shadows.items()},
-        drift=_drift_record(run, facts.round, measured),
-        rejections=[{"client": of, "cause": why} for of, why in zip(facts.rejected, facts.causes, strict=True)],
-    )
-
-
-def _drift_record(run: Run, round: int, measured: Measured | None) -> dict[str, Any] | None:
-    if not isinstance(run.data, DriftingData):
-        return None
-    affected = run.experiment.staleness.affected_classes
-    domains = {"before": measured.before, "after": measured.after} if measured else {"before": None, "after": None}
-    return {
-        "replaced_share": run.data.replaced_share(round),
-        **{domain: accuracies(evaluation, affected) for domain, evaluation in domains.items()},
-    }
-
-
-def _shadow_record(shadow: engine.Shadow) -> dict[str, Any]:
-    return {
-        "estimate_error": _errors(shadow.estimate_error),
-        "iterations": shadow.iterations,
-        "seconds": shadow.seconds,
-        "late_updates": [{"client": late.client, **late.facts} for late in shadow.late_updates if late.facts],
-    }
-
-
-def _late_update(late: engine.LateUpdate, oracle: bool) -> dict[str, Any]:
-    record: dict[str, Any] = {
-        "client": late.client,
-        "staleness_rounds": late.staleness_rounds,
-        "weight": late.weight,
-        "iterations": late.iterations,
-    }
-    if oracle:
-        record |= {"estimate_error": _errors(late.estimate_error), "stale_error": _errors(late.stale_error)}
-    # A plugin names its facts as it likes; none takes the place of ours.
-    return {**record, **late.facts, **record}
-
-
-def _errors(error: Disparity | None) -> dict[str, float] | None:
-    return asdict(error) if error else None

@@ -9,14 +9,14 @@ from typing import Any
 from stalefl.contracts import Observer, State, Watched
 
 
-class Audience:
-    """Those who are told of a run; ``result`` is what they are told in the end."""
+class ObserverGroup:
+    """All observers of one run. ``result`` is what they are told at its end: None unless the run has finished."""
 
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._observers = observers
         self.result: dict[str, Any] | None = None
 
-    def tell(self, record: Mapping[str, Any], method_state: State) -> None:
+    def observe(self, record: Mapping[str, Any], method_state: State) -> None:
         """A round is done."""
         for observer in self._observers:
             observer.observe(record, method_state)
@@ -26,12 +26,12 @@ class Audience:
 
 
 @contextmanager
-def audience(observers: Sequence[Observer], watched: Watched) -> Iterator[Audience]:
-    """Inside, the observers have been told that a run begins; afterwards each that has is told that it ended, however
-    it did."""
-    told = Audience(observers)
+def observer_group(observers: Sequence[Observer], watched: Watched) -> Iterator[ObserverGroup]:
+    """Inside, every observer has been told that the run begins. Afterwards every such observer is told that the run
+    has ended, however it did."""
+    group = ObserverGroup(observers)
     with ExitStack() as ends:
         for observer in observers:
             observer.begin(watched)
-            ends.callback(told.end, observer)
-        yield told
+            ends.callback(group.end, observer)
+        yield group

@@ -28,7 +28,7 @@ from stalefl.run.parts import (
 )
 from stalefl.seeds import named_rng
 from stalefl.simulation import engine
-from stalefl.simulation.arrivals import Job, first_late_round, plan
+from stalefl.simulation.arrivals import Job, first_late_arrival, plan
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def build_run(experiment: Experiment, context: DataContext) -> Run:
     partition, late_clients = prepare_partition(dataset, experiment.partition, experiment.staleness, seed)
     built = build_model(experiment, dataset.spec)
     late_jobs = _plan(experiment, partition.clients, late_clients)
-    first_late = first_late_round(job for job in late_jobs if job.arrived_round <= experiment.run.rounds)
+    first_late = first_late_arrival(job for job in late_jobs if job.arrived_round <= experiment.run.rounds)
     dataset = replace(dataset, test=evaluated_split(experiment, dataset))
     data = _data(experiment, context, dataset, partition, late_clients, device)
     simulation = engine.Simulation(

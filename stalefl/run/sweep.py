@@ -11,25 +11,23 @@ from typing import Any
 
 from stalefl.config.grid import Cell
 from stalefl.config.loading import experiment_to_toml, load_experiment, single_run
-from stalefl.config.schema import Experiment, MethodTable
 from stalefl.contracts import DataContext, InputError
-from stalefl.machine.processes import Stop, fitting_jobs, run_all
+from stalefl.machine.processes import Stop
 from stalefl.records.folders import SCHEMA, RunFolder
 from stalefl.records.results_file import run_row, write_results
 from stalefl.records.run_groups import Setting
 from stalefl.records.sweep_folder import SweepFolder
 from stalefl.report.tables.pivots import pivots_markdown
 from stalefl.report.tables.settings import Sheet, sheet, sheet_latex, sheet_markdown
-from stalefl.run.parts import load_methods, make_observers
-from stalefl.run.setup import build_run
-from stalefl.run.tasks import Ended, Task, run_and_tell
+from stalefl.run.setup import Run
+from stalefl.run.tasks import RunOutcome, Task, run_and_report, run_tasks
 from stalefl.storage import write_whole
 
 OUT_OF_SPACE = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT))
 
 
 @dataclass(frozen=True)
-class Place:
+class CellRun:
     """A run of the sweep: one seed of a cell."""
 
     cell: Cell
@@ -52,13 +50,15 @@ class Sweep:
     folder: SweepFolder
     cells: Sequence[Cell]
     context: DataContext
-    ended: dict[int, Ended] = field(default_factory=dict)
-    """By place."""
+    first_run: Run | None = None
+    """The run of the first cell and seed, where the check of the cells has built it."""
+    outcomes: dict[int, RunOutcome] = field(default_factory=dict)
+    """What became of the runs that have ended, by their index in ``runs``."""
 
     def __post_init__(self) -> None:
         # Seed by seed: the whole grid is seen once before any cell is repeated.
-        self.places = [
-            Place(cell, seed, RunFolder(self.folder.run_path(cell.name, seed)))
+        self.runs = [
+            CellRun(cell, seed, RunFolder(self.folder.run_path(cell.name, seed)))
             for seed in seeds(self.cells)
             for cell in self.cells
         ]
@@ -66,26 +66,34 @@ class Sweep:
 
     @property
     def left(self) -> list[int]:
-        """The places whose runs have no result yet."""
-        return [i for i in range(len(self.places)) if i not in self.ended or self.ended[i].result is None]
+        """The indices of the runs that have no result yet."""
+        return [i for i in range(len(self.runs)) if i not in self.outcomes or self.outcomes[i].result is None]
 
     @property
-    def unended(self) -> bool:
-        """Whether there are runs that have neither finished nor failed."""
-        return len(self.ended) < len(self.places)
+    def all_ended(self) -> bool:
+        """Whether every run has finished or failed."""
+        return len(self.outcomes) == len(self.runs)
 
     @property
-    def failures(self) -> list[tuple[Place, Ended]]:
-        return [(self.places[i], ended) for i, ended in sorted(self.ended.items()) if ended.error]
+    def failures(self) -> list[tuple[CellRun, RunOutcome]]:
+        return [(self.runs[i], outcome) for i, outcome in sorted(self.outcomes.items()) if outcome.error]
 
-    def end(self, index: int, ended: Ended) -> None:
+    def take_tasks(self) -> list[Task]:
+        """The tasks of the runs that are left. The sweep lets go of the run that has been built."""
+        tasks = [self.runs[index].task(self.context) for index in self.left]
+        if 0 in self.left:
+            tasks[0].built = self.first_run
+        self.first_run = None
+        return tasks
+
+    def end(self, index: int, outcome: RunOutcome) -> None:
         """Take in what became of a run, without writing anything."""
-        place = self.places[index]
-        row: dict[str, Any] = {"cell": place.cell.name, **place.cell.values, "seed": place.seed}
-        if ended.result is not None:
-            row |= run_row(ended.result)
-        self._rows[index] = {**row, "error": ended.error or None}
-        self.ended[index] = ended
+        run = self.runs[index]
+        row: dict[str, Any] = {"cell": run.cell.name, **run.cell.values, "seed": run.seed}
+        if outcome.result is not None:
+            row |= run_row(outcome.result)
+        self._rows[index] = {**row, "error": outcome.error or None}
+        self.outcomes[index] = outcome
 
     def settings(self) -> list[Setting]:
         return [
@@ -95,7 +103,7 @@ class Sweep:
 
     def results_of(self, cell: Cell) -> list[Mapping[str, Any]]:
         """Of the seeds that have finished."""
-        found = [self.ended[i].result for i in self._places_of(cell) if i in self.ended]
+        found = [self.outcomes[i].result for i in self._runs_of(cell) if i in self.outcomes]
         return [result for result in found if result is not None]
 
     def sheet(self) -> Sheet:
@@ -103,12 +111,12 @@ class Sweep:
 
     def rows(self) -> list[dict[str, Any]]:
         """One per run that has ended, cell by cell."""
-        return [self._rows[i] for cell in self.cells for i in self._places_of(cell) if i in self._rows]
+        return [self._rows[i] for cell in self.cells for i in self._runs_of(cell) if i in self._rows]
 
     def write(self) -> None:
         """All tables, each written whole. Raises InputError if one cannot be written."""
         self.folder.write_failures(
-            {str(place.folder.path): {"error": ended.error, "trace": ended.trace} for place, ended in self.failures}
+            {str(run.folder.path): {"error": outcome.error, "trace": outcome.trace} for run, outcome in self.failures}
         )
         if rows := self.rows():
             write_results(self.folder.parquet, rows)
@@ -122,55 +130,30 @@ class Sweep:
         cells = [{"name": cell.name, "values": dict(cell.values)} for cell in self.cells]
         return {"schema": SCHEMA, "folder": str(self.folder.path), "cells": cells, "runs": self.rows()}
 
-    def _places_of(self, cell: Cell) -> list[int]:
-        return [i for i, place in enumerate(self.places) if place.cell is cell]
+    def _runs_of(self, cell: Cell) -> list[int]:
+        return [i for i, run in enumerate(self.runs) if run.cell is cell]
 
     def _failed(self, cell: Cell) -> int:
-        return sum(bool(self.ended[i].error) for i in self._places_of(cell) if i in self.ended)
+        return sum(bool(self.outcomes[i].error) for i in self._runs_of(cell) if i in self.outcomes)
 
 
 def seeds(cells: Sequence[Cell]) -> list[int]:
-    run = cells[0].experiment.run
-    return list(range(run.seed, run.seed + run.seeds))
+    """The seeds of every cell: no grid varies them."""
+    return cells[0].experiment.run.all_seeds
 
 
 # --- before the first run -------------------------------------------------------------------------------------------
 
 
-def check(cells: Sequence[Cell], context: DataContext, tell: Callable[[int], None] = lambda done: None) -> list[Cell]:
-    """Build a run of every cell, of cells that differ by their method only one; nothing is written. ``tell`` is called
-    with how many are done. Raises InputError naming the cell; gives the cells in which no late update arrives."""
-    built: dict[str, bool] = {}
-    for done, cell in enumerate(cells, start=1):
-        try:
-            _check(cell.experiment, context, built)
-        except InputError as error:
-            raise InputError(f"cell {cell.label}: {error}") from error
-        tell(done)
-    return [cell for cell in cells if not built[_apart_from_method(cell.experiment)]]
-
-
-def _check(experiment: Experiment, context: DataContext, built: dict[str, bool]) -> None:
-    make_observers(experiment)
-    key = _apart_from_method(experiment)
-    if key in built:
-        load_methods(experiment)
-    else:
-        staleness = experiment.staleness
-        nobody_meant = staleness.schedule == "constant" and staleness.rounds == 0
-        built[key] = build_run(experiment, context).first_late_round is not None or nobody_meant
-
-
-def _apart_from_method(experiment: Experiment) -> str:
-    return experiment.model_copy(update={"method": MethodTable()}).model_dump_json()
-
-
-def new_sweep(cells: Sequence[Cell], place: Path, context: DataContext, force: bool = False) -> Sweep:
-    """A sweep in a new folder. Its cells must have been checked. Raises InputError if the folder is taken."""
+def new_sweep(
+    cells: Sequence[Cell], place: Path, context: DataContext, force: bool = False, first_run: Run | None = None
+) -> Sweep:
+    """A sweep in a new folder. Its cells must have been checked, which has built ``first_run``. Raises InputError if
+    the folder is taken."""
     folder = SweepFolder(place)
     configs = {cell.name: (cell.values, experiment_to_toml(cell.experiment)) for cell in cells}
     folder.create(configs, seeds(cells), force)
-    return Sweep(folder, cells, context)
+    return Sweep(folder, cells, context, first_run)
 
 
 def reopened_sweep(place: Path, context: DataContext, changes: Mapping[str, Mapping[str, Any]]) -> Sweep:
@@ -185,22 +168,23 @@ def reopened_sweep(place: Path, context: DataContext, changes: Mapping[str, Mapp
         for cell in facts["cells"]
     ]
     sweep = Sweep(folder, cells, context)
-    for index, run in enumerate(sweep.places):
+    for index, run in enumerate(sweep.runs):
         if (result := run.folder.read_result()) is not None:
-            sweep.end(index, Ended(result))
+            sweep.end(index, RunOutcome(result))
     return sweep
 
 
 # --- the runs -------------------------------------------------------------------------------------------------------
 
 
-OnRound = Callable[[Place, Mapping[str, Any]], None]
+OnRunRecord = Callable[[CellRun, Mapping[str, Any]], None]
 """Called with a run and the record of the round that it has finished."""
-OnEnd = Callable[[Place, Ended], None]
+OnRunOutcome = Callable[[CellRun, RunOutcome], None]
+"""Called with a run that has ended and what became of it."""
 
 
-def run_sweep(sweep: Sweep, jobs: int, on_round: OnRound, on_end: OnEnd, stop: Stop) -> str:
-    """Run what is left; after every run all tables are written. ``jobs`` 0 fills the machine's cores.
+def run_sweep(sweep: Sweep, jobs: int, on_record: OnRunRecord, on_outcome: OnRunOutcome, stop: Stop) -> str:
+    """Run what is left; after every run all tables are written. ``jobs`` 0 fills the machine.
 
     A run that fails is recorded and the others go on. Where there is no space left, or the tables cannot be written,
     the sweep ends and the reason is returned, else "".
@@ -209,12 +193,12 @@ def run_sweep(sweep: Sweep, jobs: int, on_round: OnRound, on_end: OnEnd, stop: S
     reasons: list[str] = []
 
     def on_event(number: int, event: Any) -> None:
-        index = left[number]
-        if not isinstance(event, Ended):
-            on_round(sweep.places[index], event)
+        run = sweep.runs[left[number]]
+        if not isinstance(event, RunOutcome):
+            on_record(run, event)
             return
-        sweep.end(index, event)
-        on_end(sweep.places[index], event)
+        sweep.end(left[number], event)
+        on_outcome(run, event)
         if any(text in event.error for text in OUT_OF_SPACE):
             reasons.append("there is no space left for further runs")
         try:
@@ -225,8 +209,6 @@ def run_sweep(sweep: Sweep, jobs: int, on_round: OnRound, on_end: OnEnd, stop: S
             stop.set()
 
     if left:
-        run = sweep.cells[0].experiment.run
-        tasks = [sweep.places[index].task(sweep.context) for index in left]
         with sweep.folder.locked():
-            run_all(run_and_tell, tasks, jobs or fitting_jobs(run.device, run.threads, len(tasks)), on_event, stop)
+            run_tasks(run_and_report, sweep.take_tasks(), jobs, on_event, stop)
     return reasons[0] if reasons else ""

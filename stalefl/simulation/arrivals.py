@@ -186,6 +186,6 @@ def plan_trace(
     return sorted([*jobs, *plan_jobs(others, {})])
 
 
-def first_late_round(jobs: Iterable[Job]) -> int | None:
-    """The round in which the first stale update arrives; None if none does."""
+def first_late_arrival(jobs: Iterable[Job]) -> int | None:
+    """The round in which the first late update arrives; None if none does."""
     return min((job.arrived_round for job in jobs if job.staleness_rounds), default=None)

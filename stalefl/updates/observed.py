@@ -16,8 +16,8 @@ from stalefl.config.schema import Experiment
 from stalefl.contracts import ClientUpdate, DataContext, InputError, LocalTraining, Model, ServerView
 from stalefl.leakage.last_layer import unlike_cross_entropy
 from stalefl.records.folders import ComparisonFolder, RunFolder
-from stalefl.run.execute import measure
 from stalefl.run.parts import BuiltModel, build_model, load_dataset, local_training
+from stalefl.run.round_records import evaluate_round
 from stalefl.run.setup import Run, build_run
 from stalefl.seeds import named_generator
 from stalefl.simulation import engine
@@ -166,7 +166,7 @@ def _warn_if_different(run: Run, state: engine.SimulationState, records: Sequenc
     recorded = next((record["loss"] for record in records if record["round"] == state.round), None)
     if recorded is None:
         return
-    loss = measure(run, state).evaluation.loss
+    loss = evaluate_round(run, state).evaluation.loss
     if loss != recorded:
         logging.getLogger(__name__).warning(
             "the replay is not bit for bit the run: test loss %.9g after round %d, recorded %.9g (another device, "

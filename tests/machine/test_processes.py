@@ -14,7 +14,7 @@ from stalefl.machine.processes import ProcessKilled, fitting_jobs, new_stop, run
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> Any:
     """By its bare name: what other processes would find as ``tests`` may be that of an installed package."""
-    monkeypatch.syspath_prepend(Path(__file__).parent)
+    monkeypatch.syspath_prepend(Path(__file__).parents[1])
     return importlib.import_module("work_of_processes")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stalefl.contracts import Observer, Options
-from stalefl.run.observers import audience
+from stalefl.run.observers import observer_group
 from stalefl.testing import example_records, example_watched
 
 
@@ -28,9 +28,9 @@ class Ear(Observer):
 
 def test_all_are_told_in_order_and_the_last_is_told_the_end_first(tmp_path: Path) -> None:
     heard: list[str] = []
-    with audience([Ear("a", heard), Ear("b", heard)], example_watched(tmp_path)) as told:
-        told.tell(example_records()[0], {})
-        told.result = {"rounds": 1}
+    with observer_group([Ear("a", heard), Ear("b", heard)], example_watched(tmp_path)) as group:
+        group.observe(example_records()[0], {})
+        group.result = {"rounds": 1}
     assert heard[:4] == ["a begins", "b begins", "a hears 1", "b hears 1"]
     assert heard[4:] == ["b ends with {'rounds': 1}", "a ends with {'rounds': 1}"]
 
@@ -39,7 +39,7 @@ def test_one_that_cannot_begin_leaves_no_other_without_an_end(tmp_path: Path) ->
     heard: list[str] = []
     with (
         pytest.raises(RuntimeError, match="deaf"),
-        audience([Ear("a", heard), Ear("b", heard, deaf=True)], example_watched(tmp_path)),
+        observer_group([Ear("a", heard), Ear("b", heard, deaf=True)], example_watched(tmp_path)),
     ):
         pass
     assert heard == ["a begins", "a ends with None"]

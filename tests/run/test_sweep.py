@@ -9,56 +9,32 @@ from typing import Any
 import pandas
 import pytest
 
-from stalefl.config.grid import Cell, load_grid
-from stalefl.contracts import DataContext, InputError
+from stalefl.contracts import InputError
 from stalefl.machine.processes import new_stop
 from stalefl.records.folders import RunFolder, find_runs
-from stalefl.run import sweep as sweeps
-from stalefl.run.sweep import Sweep, check, new_sweep, reopened_sweep, run_sweep
-from stalefl.run.tasks import Ended
-
-CONTEXT = DataContext(Path("no-data-needed"))
-SMALL = """
-[partition]
-clients = 10
-samples_per_client = 10
-[staleness]
-late_clients = 1
-[model]
-name = "mlp"
-options = { hidden = [12] }
-[run]
-rounds = 3
-seeds = 2
-device = "cpu"
-checkpoint_every_rounds = 2
-"""
-GRID = '[grid]\n"method.name" = ["unweighted", "weighted"]\n"staleness.rounds" = [1]\n' + SMALL
-
-
-def cells(tmp_path: Path, text: str = GRID) -> list[Cell]:
-    file = tmp_path / "grid.toml"
-    file.write_text(text)
-    return load_grid(file)
+from stalefl.run.checking import check_cells
+from stalefl.run.sweep import Sweep, new_sweep, reopened_sweep, run_sweep
+from tests.run.short_runs import CONTEXT
+from tests.run.small_grid import cells
 
 
 def run(sweep: Sweep, jobs: int = 1, stop_after: int = 10**9) -> tuple[list[str], str]:
     """The runs that have ended, in their order, and the reason given; asks to stop after so many rounds."""
     stop, ended, seen = new_stop(), [], []
 
-    def on_round(place: Any, record: Any) -> None:
+    def on_record(run: Any, record: Any) -> None:
         seen.append(record)
         if len(seen) >= stop_after:
             stop.set()
 
-    reason = run_sweep(sweep, jobs, on_round, lambda place, end: ended.append(place.label), stop)
+    reason = run_sweep(sweep, jobs, on_record, lambda run, outcome: ended.append(run.label), stop)
     return ended, reason
 
 
 def records(sweep: Sweep) -> list[list[dict[str, Any]]]:
     return [
-        [{k: v for k, v in line.items() if not k.endswith("_seconds")} for line in place.folder.read_rounds()]
-        for place in sweep.places
+        [{k: v for k, v in line.items() if not k.endswith("_seconds")} for line in run.folder.read_rounds()]
+        for run in sweep.runs
     ]
 
 
@@ -78,10 +54,10 @@ def test_one_and_two_jobs_and_a_stopped_and_resumed_sweep_give_the_same(tmp_path
         "method=unweighted, staleness.rounds=1, seed 1",
         "method=weighted, staleness.rounds=1, seed 1",
     ]
-    assert (reason, one.left, one.unended) == ("", [], False)
+    assert (reason, one.left, one.all_ended) == ("", [], True)
     assert sorted(run(two, jobs=2)[0]) == sorted(ended)
     assert run(halved, stop_after=5)[0] == ended[:1]
-    assert (halved.left, halved.unended) == ([1, 2, 3], True)
+    assert (halved.left, halved.all_ended) == ([1, 2, 3], False)
     assert len(figures(halved)) == 1
     again = reopened_sweep(tmp_path / "halved", CONTEXT, {})
     assert run(again)[0] == ended[1:]
@@ -100,34 +76,20 @@ def test_every_cell_is_a_folder_of_runs_as_any_other(tmp_path: Path) -> None:
     table = figures(sweep)
     assert table["method.name"].tolist() == ["unweighted", "unweighted", "weighted", "weighted"]
     assert table["seed"].tolist() == [0, 1, 0, 1]
-    result = RunFolder(sweep.places[0].folder.path).read_result()
+    result = RunFolder(sweep.runs[0].folder.path).read_result()
     assert result is not None
     assert table["last_10.accuracy"][0] == result["last_10"]["accuracy"]
     assert sweep.folder.markdown.read_text().count("| unweighted | 1 |") == 1
     assert "\\toprule" in sweep.folder.latex.read_text()
 
 
-def test_an_invalid_cell_is_found_before_anything_is_written(tmp_path: Path) -> None:
-    grid = cells(tmp_path, SMALL + '[method]\nname = "inversion"\n[grid]\n"method.options.iterations" = [2, 0]')
-    with pytest.raises(InputError, match=r'cell iterations=0: options of method "inversion": iterations = 0'):
-        check(grid, CONTEXT)
-
-
-def test_cells_in_which_nobody_is_late_are_told(tmp_path: Path) -> None:
-    grid = cells(tmp_path, SMALL + '[grid]\n"staleness.rounds" = [0, 1, 7]')
-    told: list[int] = []
-    # With a delay of 0 nobody is meant to be.
-    assert [cell.label for cell in check(grid, CONTEXT, told.append)] == ["staleness.rounds=7"]
-    assert told == [1, 2, 3]
-
-
 def test_a_failed_run_is_recorded_and_the_others_go_on_and_it_begins_anew(tmp_path: Path) -> None:
     sweep = new_sweep(cells(tmp_path), tmp_path / "out", CONTEXT)
-    in_the_way = sweep.places[0].folder.path / "mine.txt"
+    in_the_way = sweep.runs[0].folder.path / "mine.txt"
     in_the_way.parent.mkdir()
     in_the_way.write_text("not a run")
     ended, reason = run(sweep)
-    assert (len(ended), reason, sweep.left, sweep.unended) == (4, "", [0], False)
+    assert (len(ended), reason, sweep.left, sweep.all_ended) == (4, "", [0], True)
     failed = json.loads(sweep.folder.failed.read_text())
     assert list(failed) == [str(in_the_way.parent)]
     assert "holds no run" in failed[str(in_the_way.parent)]["error"]
@@ -163,12 +125,26 @@ def test_a_full_disk_stops_the_sweep_and_what_is_written_stays_whole(
     assert len(ended) == 2
     assert reason == "there is no space left for further runs"
     assert sweep.left == [1, 2, 3]
-    assert [place.label for place, _ in sweep.failures] == ["method=weighted, staleness.rounds=1, seed 0"]
+    assert [run.label for run, _ in sweep.failures] == ["method=weighted, staleness.rounds=1, seed 0"]
     assert figures(sweep)["error"].isna().tolist() == [True, False]
     again, whole = reopened_sweep(tmp_path / "out", CONTEXT, {}), new_sweep(cells(tmp_path), tmp_path / "w", CONTEXT)
     run(again)
     run(whole)
     assert records(again) == records(whole)
+
+
+def test_the_first_run_is_the_one_that_the_check_has_built(tmp_path: Path) -> None:
+    grid = cells(tmp_path)
+    checked, whole = (new_sweep(grid, tmp_path / name, CONTEXT) for name in ("checked", "whole"))
+    checked.first_run = check_cells(grid, CONTEXT).first_run
+    tasks = checked.take_tasks()
+    assert [task.built is None for task in tasks] == [False, True, True, True]
+    assert tasks[0].built.experiment == tasks[0].experiment
+    assert checked.first_run is None
+    checked.first_run = tasks[0].built
+    run(checked)
+    run(whole)
+    assert records(checked) == records(whole)
 
 
 def test_tables_that_cannot_be_written_end_the_sweep(tmp_path: Path) -> None:
@@ -177,18 +153,6 @@ def test_tables_that_cannot_be_written_end_the_sweep(tmp_path: Path) -> None:
     ended, reason = run(sweep)
     assert len(ended) == 1
     assert "results.parquet" in reason
-
-
-def test_a_crash_is_told_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def crash(*arguments: Any) -> None:
-        raise ZeroDivisionError("by nothing")
-
-    monkeypatch.setattr(sweeps, "run_task", crash)
-    told: list[Ended] = []
-    place = new_sweep(cells(tmp_path), tmp_path / "out", CONTEXT).places[0]
-    sweeps.run_and_tell(place.task(CONTEXT), told.append, lambda: False)
-    assert told[0].error == "ZeroDivisionError: by nothing"
-    assert "in crash" in told[0].trace
 
 
 def test_folders_that_are_taken_and_folders_that_are_none(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from stalefl.data.trace import TraceRow
 from stalefl.simulation.arrivals import (
     Job,
     draw_participants,
-    first_late_round,
+    first_late_arrival,
     plan,
     plan_drawn_jobs,
     plan_jobs,
@@ -214,9 +214,9 @@ def test_a_trace_takes_the_place_of_all_that_its_clients_do() -> None:
     assert jobs_of(1, plan_trace([[0, 1, 2]] * 3, rows, all_on_time=True)) == [(3, 3), (4, 4)]
 
 
-def test_first_late_round() -> None:
-    assert first_late_round(plan_jobs(EVERYONE, {1: 2})) == 3
-    assert first_late_round(plan_jobs(EVERYONE, {})) is None
+def test_first_late_arrival() -> None:
+    assert first_late_arrival(plan_jobs(EVERYONE, {1: 2})) == 3
+    assert first_late_arrival(plan_jobs(EVERYONE, {})) is None
 
 
 def test_delays() -> None:

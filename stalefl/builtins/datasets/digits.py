@@ -8,11 +8,14 @@ standard deviation on the scale 0..1.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 import torch
 
 from stalefl.builtins.datasets.images import Normalise, image_dataset
-from stalefl.contracts import DataContext, Dataset, DatasetPlugin, Options
+from stalefl.contracts import DataContext, Dataset, DatasetPlugin, InputError, Options
 from stalefl.seeds import named_rng
 
 TRAIN_PER_CLASS = 140
@@ -28,15 +31,28 @@ class Digits(DatasetPlugin):
     Options = DigitsOptions
 
     def load(self, context: DataContext) -> Dataset:
-        from sklearn.datasets import load_digits
-
-        digits = load_digits()
-        pixels = torch.from_numpy(digits.images.astype(np.uint8)).unsqueeze(1)
-        targets = torch.from_numpy(digits.target.astype(np.int64))
+        rows = _rows_of_scikit_learn()
+        labels = rows[:, -1].astype(np.int64)
+        pixels = torch.from_numpy(rows[:, :-1].reshape(-1, 1, 8, 8).astype(np.uint8))
+        targets = torch.from_numpy(labels)
         rng = named_rng(0, "digits-split")
-        chosen = [rng.permutation(np.flatnonzero(digits.target == label))[:TRAIN_PER_CLASS] for label in range(10)]
+        chosen = [rng.permutation(np.flatnonzero(labels == label))[:TRAIN_PER_CLASS] for label in range(10)]
         in_train = torch.zeros(len(targets), dtype=torch.bool)
         in_train[torch.from_numpy(np.concatenate(chosen))] = True
         train, test = ((pixels[part], targets[part]) for part in (in_train, ~in_train))
         names = [str(label) for label in range(10)]
         return image_dataset("digits", train, test, Normalise((0.3056,), (0.3760,), greatest=16), names)
+
+
+def _rows_of_scikit_learn() -> np.ndarray:
+    """Rows [1797, 65] of 64 pixels in 0..16 and a label. Raises InputError if the installed package lacks the file.
+
+    numpy reads the file: scikit-learn takes seconds to import, and pandas, pyarrow and rich with it.
+    """
+    package = find_spec("sklearn")
+    folders = (package.submodule_search_locations if package else None) or ["sklearn"]
+    file = Path(folders[0]) / "datasets" / "data" / "digits.csv.gz"
+    try:
+        return np.loadtxt(file, delimiter=",")
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read the data set digits from {file}; valid: an installed scikit-learn") from error
