@@ -12,7 +12,7 @@ from tests.test_experiment import CONTEXT, assert_same_run, run_it
 from stalefl.cli import main
 from stalefl.config.schema import Experiment
 from stalefl.contracts import InputError
-from stalefl.records.folders import RunFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.execute import measure
 from stalefl.run.setup import build_run
 from stalefl.simulation import engine

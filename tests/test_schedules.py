@@ -10,7 +10,7 @@ from tests.test_experiment import CONTEXT, assert_same_run, run_it
 
 from stalefl.cli import main
 from stalefl.contracts import InputError
-from stalefl.records.folders import RunFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.setup import build_run
 from tests.fixtures import digits_experiment
 

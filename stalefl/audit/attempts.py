@@ -17,7 +17,7 @@ from stalefl.audit.defences import Defence
 from stalefl.audit.plan import Plan
 from stalefl.config.schema import Experiment
 from stalefl.contracts import InputError, InputSpec, Leak
-from stalefl.records.inspection_folders import AuditFolder
+from stalefl.records.audit_folder import AuditFolder
 from stalefl.seeds import named_generator
 from stalefl.storage import load_tree, save_tree
 

@@ -15,7 +15,7 @@ from stalefl.config.loading import experiment_to_toml, load_experiment
 from stalefl.config.schema import Experiment
 from stalefl.contracts import DataContext, Dataset, InputError
 from stalefl.machine.processes import Stop, fitting_jobs, run_all
-from stalefl.records.inspection_folders import AuditFolder
+from stalefl.records.audit_folder import AuditFolder
 from stalefl.registry import load_registry
 from stalefl.storage import load_tree, save_tree
 from stalefl.training.embedding import with_vectors
@@ -55,7 +55,7 @@ def open_audit(
     cases = [Case.of(update, title) for title, update in observed]
     truths = [truth_of(update) for _, update in observed]
     audit = _audit(experiment, dataset, cases, truths, folder)
-    folder.create(force)
+    folder.make(force)
     folder.write_config(experiment_to_toml(experiment))
     save_tree(folder.truth, [None if truth is None else dict(vars(truth)) for truth in truths])
     save_tree(folder.cases, [case.to_tree() for case in cases])

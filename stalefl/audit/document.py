@@ -11,7 +11,7 @@ from stalefl.audit.audit import Audit
 from stalefl.audit.conditions import unanswered, violations
 from stalefl.audit.defences import Defence
 from stalefl.audit.measure.perceptual import is_image
-from stalefl.audit.outcome import NOISE, SCHEMA, STRANGERS, Cell, Outcome
+from stalefl.audit.outcome import NOISE, STRANGERS, Cell, Outcome
 from stalefl.audit.plan import settings_of
 from stalefl.audit.verdict import (
     KNOWN,
@@ -27,6 +27,7 @@ from stalefl.audit.verdict import (
 )
 from stalefl.audit.verdict import NOISE as NO_BETTER_THAN_NOISE
 from stalefl.formatting import labels_in_words
+from stalefl.records.documents.common import SCHEMA
 
 STRENGTH = (READABLE, TRACES, TOO_FEW, NO_BETTER_THAN_NOISE)
 LABEL_STRENGTH = (KNOWN, PARTLY)

@@ -22,7 +22,6 @@ from stalefl.audit.measure.summary import summarise
 from stalefl.audit.references import common_share, noise, strangers
 from stalefl.contracts import Leak
 
-SCHEMA = 1
 NOISE, STRANGERS = "noise", "strangers"
 
 

@@ -63,7 +63,7 @@ def of_run(
     from stalefl.cli.common import given_only
     from stalefl.config.loading import load_experiment
     from stalefl.contracts import InputError
-    from stalefl.records.folders import RunFolder
+    from stalefl.records.run_folder import RunFolder
 
     path, client, round = place["--run"], place["--client"], place["--round"]
     if wrong := next((text for text in settings if not text.strip().startswith("audit.")), None):

@@ -132,7 +132,8 @@ def _experiment(
 ) -> Experiment:
     from stalefl.config.loading import load_experiment
     from stalefl.contracts import InputError
-    from stalefl.records.folders import ComparisonFolder, RunFolder
+    from stalefl.records.comparison_folder import ComparisonFolder
+    from stalefl.records.run_folder import RunFolder
 
     if (run is None) == (weights is None):
         raise InputError("give a run folder or --weights FILE, one of the two")
@@ -141,7 +142,7 @@ def _experiment(
     if run is None:
         return load_experiment(None, settings, given)
     if ComparisonFolder.is_one(run):
-        runs = ", ".join(str(run / name) for name in ComparisonFolder(run).facts()["runs"])
+        runs = ", ".join(str(run / name) for name in ComparisonFolder(run).read_index()["runs"])
         raise InputError(f"{run} holds several runs; valid: {runs}")
     return load_experiment(RunFolder.open(run).config, settings, given)
 
@@ -157,7 +158,7 @@ class Weights(NamedTuple):
 def _run_weights(model: Model, buffers: Mapping[str, Tensor], run: Path) -> Weights:
     """A finished run's weights, else those of its last checkpoint."""
     from stalefl.contracts import InputError
-    from stalefl.records.folders import RunFolder
+    from stalefl.records.run_folder import RunFolder
 
     folder = RunFolder(run)
     if folder.weights.is_file():
@@ -200,7 +201,7 @@ def _fitting_buffers(
 
 
 def _document(figures: Figures) -> dict[str, Any]:
-    from stalefl.records.documents import accuracies
+    from stalefl.records.round_record import accuracies
 
     evaluation, affected = figures.evaluation, figures.affected_classes
     document = {

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from stalefl.config.schema import Experiment
     from stalefl.contracts import DataContext
     from stalefl.inversion.recovery import RecoveryOptions
-    from stalefl.records.inspection_folders import InversionFolder
+    from stalefl.records.inversion_folder import InversionFolder
     from stalefl.updates.observed import Observed
 
 RECOVERY = "Recovery"
@@ -114,7 +114,7 @@ def invert_command(
     """
     from stalefl.cli.common import set_up_logging
     from stalefl.data.place import data_context
-    from stalefl.records.inspection_folders import InversionFolder
+    from stalefl.records.inversion_folder import InversionFolder
 
     set_up_logging(quiet, verbose)
     context, watch = data_context(data_dir, download), Watch(quiet, spinner=not (verbose or download))
@@ -146,7 +146,7 @@ def invert_command(
             with watch.steps("loss surfaces: point", invert.surface_points(observed)) as advance:
                 around = invert.surfaces(inverted, advance)
     with stopped_by_hand(f"{folder.path} is not complete"):
-        folder.create(force)
+        folder.make(force)
         result = invert.write(inverted, around, folder)
     _report(result, observed.view.input_spec.class_names, folder, json_output, quiet)
 
@@ -200,7 +200,7 @@ def _of_run(
     watch: Watch,
 ) -> tuple[Observed, RecoveryOptions]:
     """The update of a run and the options of the recovery: those of the run's method, ``chosen`` winning."""
-    from stalefl.records.folders import RunFolder
+    from stalefl.records.run_folder import RunFolder
 
     with watch.reading(path):
         from stalefl.updates import invert, observed

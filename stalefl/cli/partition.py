@@ -105,6 +105,7 @@ def partition_command(
     from stalefl.data.partition_file import save_partition
     from stalefl.data.place import data_context
     from stalefl.data.setup import partition_meta, prepare_partition, train_labels
+    from stalefl.records.owned_folder import check_file_free
     from stalefl.registry import load_registry
     from stalefl.report.plots.partition import draw_partition_plot
 
@@ -123,7 +124,8 @@ def partition_command(
     }
     given = {table: {k: v for k, v in keys.items() if v is not None} for table, keys in flags.items()}
     experiment = load_experiment(None, settings or [], given)
-    _refuse_to_overwrite([path for path in (out, plot) if path], force)
+    for file in filter(None, (out, plot)):
+        check_file_free(file, force)
     data = load_registry().create("dataset", experiment.data.dataset, experiment.data.options)
     data = data.load(data_context(data_dir, download))
     choices = (experiment.partition, experiment.staleness, experiment.run.seed)
@@ -157,18 +159,6 @@ def _kind(kind: str | None, alpha: float | None, sizes: str | None, settings: li
     if kind is not None:
         raise InputError(f"{flag} belongs to --partition dirichlet; it means nothing to --partition {kind}")
     return "dirichlet"
-
-
-def _refuse_to_overwrite(paths: list[Path], force: bool) -> None:
-    from stalefl.contracts import InputError
-
-    for path in paths:
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; name a file")
-        if path.exists() and not force:
-            raise InputError(f"{path} exists; give another name, or --force to overwrite it")
-        if not path.parent.is_dir():
-            raise InputError(f"cannot write {path}: there is no folder {path.parent}")
 
 
 def _class_names(data: Dataset) -> tuple[str, ...]:

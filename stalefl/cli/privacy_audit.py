@@ -44,7 +44,7 @@ from stalefl.cli.observing import (
 if TYPE_CHECKING:
     from stalefl.audit.audit import Audit
     from stalefl.contracts import DataContext
-    from stalefl.records.inspection_folders import AuditFolder
+    from stalefl.records.audit_folder import AuditFolder
 
 SPOT, AUDIT = "Updates made on the spot", "Audit"
 CONDITION_MET = 3
@@ -166,7 +166,7 @@ def privacy_audit_command(
     """
     from stalefl.cli.common import set_up_logging
     from stalefl.data.place import data_context
-    from stalefl.records.inspection_folders import AuditFolder
+    from stalefl.records.audit_folder import AuditFolder
 
     set_up_logging(quiet, verbose)
     context, watch = data_context(data_dir, download), Watch(quiet, spinner=not (verbose or download))

@@ -13,7 +13,8 @@ from stalefl.config.loading import experiment_to_toml, load_experiment, method_n
 from stalefl.config.schema import Experiment
 from stalefl.contracts import DataContext, InputError
 from stalefl.machine.processes import Stop, fitting_jobs, run_all
-from stalefl.records.folders import ComparisonFolder, RunFolder
+from stalefl.records.comparison_folder import ComparisonFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.parts import load_methods, make_observers
 from stalefl.run.setup import build_run
 from stalefl.run.tasks import Task, run_task
@@ -81,12 +82,12 @@ def reopened_tasks(place: Path, changes: Mapping[str, Mapping[str, Any]], contex
         check(singles, context)
         return [Task(singles[0], place, context, resume=True)]
     folder = ComparisonFolder(place)
-    if lost := sorted(set(folder.facts()["seeds"]) - set(_seeds(experiment))):
+    if lost := sorted(set(folder.read_index()["seeds"]) - set(_seeds(experiment))):
         raise InputError(
             f"--seeds {experiment.run.seeds}: {place} already holds seed {lost[0]}; valid: as many or more"
         )
     check(singles, context)
-    folder.write_facts(method_names(experiment.method), _seeds(experiment))
+    folder.write_index(method_names(experiment.method), _seeds(experiment))
     folder.write_config(experiment_to_toml(experiment))
     return _tasks_below(folder, singles, context)
 

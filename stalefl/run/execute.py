@@ -16,9 +16,11 @@ from stalefl.data.drift import DriftingData
 from stalefl.data.partition import class_counts
 from stalefl.data.partition_file import save_partition
 from stalefl.data.setup import partition_meta, train_labels
-from stalefl.records.documents import accuracies, environment, round_record, run_result
-from stalefl.records.folders import RunFolder
+from stalefl.records.environment import environment
+from stalefl.records.round_record import accuracies, round_record
 from stalefl.records.run_data import RunData, write_run_data
+from stalefl.records.run_folder import RunFolder
+from stalefl.records.run_result import run_result
 from stalefl.run.observers import audience
 from stalefl.run.setup import Run
 from stalefl.simulation import engine

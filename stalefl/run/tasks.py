@@ -10,7 +10,7 @@ from typing import Any
 
 from stalefl.config.schema import Experiment
 from stalefl.contracts import DataContext, InputError
-from stalefl.records.folders import RunFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.execute import execute
 from stalefl.run.parts import make_observers
 from stalefl.run.setup import build_run

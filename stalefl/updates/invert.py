@@ -18,8 +18,8 @@ from stalefl.contracts import InputError
 from stalefl.inversion.d_rec import RecoveredData
 from stalefl.inversion.persistence import persisting_share
 from stalefl.inversion.recovery import Recovery, RecoveryOptions, recover
-from stalefl.records.folders import SCHEMA
-from stalefl.records.inspection_folders import InversionFolder
+from stalefl.records.documents.common import SCHEMA
+from stalefl.records.inversion_folder import InversionFolder
 from stalefl.registry import load_registry
 from stalefl.report.plots.inversion import draw_inversion, draw_recovered
 from stalefl.seeds import named_generator

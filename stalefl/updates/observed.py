@@ -16,7 +16,8 @@ from stalefl.config.schema import Experiment
 from stalefl.contracts import ClientUpdate, DataContext, InputError, LocalTraining, Model, ServerView
 from stalefl.leakage.last_layer import unlike_cross_entropy
 from stalefl.machine.devices import resolve_device
-from stalefl.records.folders import ComparisonFolder, RunFolder
+from stalefl.records.comparison_folder import ComparisonFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.registry import load_registry
 from stalefl.run.execute import measure
 from stalefl.run.parts import local_training
@@ -76,7 +77,7 @@ class Observed:
 def open_run(path: Path, device: str | None, context: DataContext) -> Run:
     """The run of a run folder, ready to be replayed. Raises InputError if ``path`` is none, or a comparison."""
     if ComparisonFolder.is_one(path):
-        runs = ", ".join(str(path / name) for name in ComparisonFolder(path).facts()["runs"])
+        runs = ", ".join(str(path / name) for name in ComparisonFolder(path).read_index()["runs"])
         raise InputError(f"{path} holds several runs; valid: {runs}")
     experiment = load_experiment(RunFolder.open(path).config, flags={"run": {"device": device}} if device else None)
     # What only measures does not change a run; without it the replay is shorter.

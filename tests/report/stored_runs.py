@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from stalefl.config.loading import experiment_to_toml, load_experiment
-from stalefl.records.documents import round_record, run_result
-from stalefl.records.folders import RunFolder
+from stalefl.records.round_record import round_record
+from stalefl.records.run_folder import RunFolder
+from stalefl.records.run_result import run_result
 from stalefl.training.evaluation import Evaluation
 
 AFFECTED = 5

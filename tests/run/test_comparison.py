@@ -12,7 +12,7 @@ import pytest
 from stalefl.config.loading import experiment_to_toml
 from stalefl.contracts import DataContext, InputError
 from stalefl.machine.processes import new_stop
-from stalefl.records.folders import RunFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run import comparison
 from stalefl.run.comparison import check, run_tasks, single_runs
 from stalefl.run.tasks import Task

@@ -16,14 +16,15 @@ from stalefl.config.loading import experiment_to_toml, load_experiment
 from stalefl.config.schema import Experiment, TrainingTable
 from stalefl.contracts import DataContext, InputError
 from stalefl.data.partition_file import load_partition
-from stalefl.records.folders import RunFolder
 from stalefl.records.run_data import read_run_data
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.execute import _late_update, execute
 from stalefl.run.parts import local_training
 from stalefl.run.setup import build_run
 from stalefl.simulation.engine import LateUpdate
 from stalefl.simulation.oracle import Disparity
 from stalefl.storage import load_weights
+from stalefl.testing.observers import example_records
 from tests.fixtures import METHODS, QUICK, digits_experiment
 
 CONTEXT = DataContext(Path("no-data-needed"))
@@ -107,7 +108,7 @@ def test_resumed_before_its_first_checkpoint_a_run_begins_anew(tmp_path: Path) -
     experiment = digits_experiment()
     whole, early = RunFolder.create(tmp_path / "whole"), RunFolder.create(tmp_path / "early")
     run_it(experiment, whole)
-    early.append_round({"round": 1})
+    early.append_round(example_records(1)[0])
     run_it(experiment, early, resume=True)
     assert_same_run(whole, early)
 
@@ -119,7 +120,7 @@ def test_a_run_killed_at_any_moment_resumes(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from stalefl.config.loading import load_experiment\n"
         "from stalefl.contracts import DataContext; from stalefl.run.setup import build_run, execute\n"
-        "from stalefl.records.folders import RunFolder\n"
+        "from stalefl.records.run_folder import RunFolder\n"
         "run = build_run(load_experiment(Path(sys.argv[1])), DataContext(Path('none')))\n"
         "execute(run, RunFolder(sys.argv[2]))\n"
     )

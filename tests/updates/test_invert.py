@@ -10,7 +10,7 @@ import torch
 from stalefl.config.schema import MethodTable
 from stalefl.contracts import DataContext, InputError
 from stalefl.inversion.recovery import RecoveryOptions
-from stalefl.records.inspection_folders import InversionFolder
+from stalefl.records.inversion_folder import InversionFolder
 from stalefl.run.setup import build_run
 from stalefl.storage import load_weights, save_weights
 from stalefl.updates.invert import document, invert, recovery_options, run_options, surface_points, surfaces, write
@@ -64,7 +64,7 @@ def test_the_anchored_estimate_keeps_what_persists_of_what_is_not_explained(late
 def test_an_update_on_time_has_no_estimate(on_time: Observed, tmp_path: Path) -> None:
     inverted = invert(on_time, QUICK, seed=0)
     folder = InversionFolder(tmp_path / "out")
-    folder.create()
+    folder.make()
     result = write(inverted, {}, folder)
     assert [result[key] for key in ("stale_error", "estimate_error", "anchored_estimate_error")] == [None] * 3
     assert result["staleness_rounds"] == 0
@@ -107,7 +107,7 @@ def test_surfaces_of_the_recovered_data_are_like_the_clients(late: Observed) -> 
 def test_all_is_written_and_read_back(late: Observed, tmp_path: Path) -> None:
     inverted = invert(late, QUICK, seed=0)
     folder = InversionFolder(tmp_path / "out")
-    folder.create()
+    folder.make()
     result = write(inverted, surfaces(inverted), folder)
     assert json.loads(folder.result.read_text()) == result
     assert folder.written() == list(InversionFolder.FILES)

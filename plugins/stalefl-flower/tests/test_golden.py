@@ -12,7 +12,7 @@ from federations import run
 
 from stalefl.config.loading import load_experiment
 from stalefl.contracts import DataContext
-from stalefl.records.folders import RunFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.execute import execute
 from stalefl.run.setup import build_run
 
