@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import ConfigDict, Field, with_config
+from pydantic import ConfigDict, Field
+from pydantic.config import with_config
 from typing_extensions import TypedDict
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 """The number of the documents' form, in their key ``schema``."""
 
 Document = TypeVar("Document", bound=type[Any])
 Count = Annotated[int, Field(ge=0)]
 RoundNumber = Annotated[int, Field(ge=1)]
-SchemaNumber = Annotated[int, Field(ge=SCHEMA, le=SCHEMA)]
+SchemaNumber = Literal[1]
 
 
 def document(kind: Document) -> Document:

@@ -32,9 +32,13 @@ class SeedSpread(TypedDict):
 
 
 @document
-class ReachedSpread(SeedSpread):
+class ReachedSpread(TypedDict):
     """The round in which a target is reached, over a method's seeds."""
 
+    mean: float | None
+    """mean over the seeds; null if any seed does not reach the target"""
+    spread: float | None
+    """sample standard deviation over the seeds; null with one seed, or without a mean"""
     seeds_reached: Count
     """how many seeds reach the target"""
 
