@@ -15,6 +15,7 @@ from stalefl.builtins.plugin import stalefl_compensators
 from stalefl.config.explain import keys_of
 from stalefl.config.schema import Experiment
 from stalefl.contracts import Entry
+from stalefl.records.comparison_folder import find_runs
 from stalefl.records.describe import DOCUMENTS, object_types
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -111,3 +112,13 @@ def test_every_field_of_a_document_is_described(folder: str, file: str) -> None:
         for field in part.fields:
             assert field.meaning, f"{part.name}.{field.name} has no description"
             assert f"| `{field.name}` | {field.type} |" in page
+
+
+def test_all_kept_records_can_be_read() -> None:
+    """Versions since the first one have written them."""
+    runs = find_runs(DOCS / "records")
+    for run in runs:
+        assert run.read_environment()
+        assert run.read_result()
+        assert run.read_rounds()[0]["round"] == 1
+    assert len(runs) > 100
