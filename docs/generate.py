@@ -1,8 +1,8 @@
 """Write the reference pages that follow from the code: ``python docs/generate.py`` (``make docs``).
 
 cli.md comes from the command-line app, experiment-file.md from the schema, plugins.md from the hooks and the
-built-ins; the tables in results.md from the records in docs/records. tests/test_docs.py fails when a page is out of
-date.
+built-ins, records.md from the types of the documents; the tables in results.md from the records in docs/records.
+tests/test_docs.py fails when a page is out of date.
 
 ``python docs/generate.py keep FOLDER NAME`` copies the records of a run, comparison, sweep or audit to
 docs/records/NAME (kept.py).
@@ -27,6 +27,7 @@ from stalefl.cli.app import app
 from stalefl.cli.common import grouped, named_key
 from stalefl.config.explain import Key, keys_of
 from stalefl.config.schema import Experiment
+from stalefl.records.describe import document_sections
 from stalefl.registry import BUILTINS, KINDS, Description, Plugin, Registry
 from stalefl.testing.findings import title
 from stalefl.testing.packages import CHECKS
@@ -43,6 +44,7 @@ def pages() -> dict[str, str]:
         "cli.md": cli_page(),
         "experiment-file.md": experiment_page(),
         "plugins.md": plugins_page(),
+        "records.md": records_page(),
         "results.md": results_page(),
     }
 
@@ -199,6 +201,16 @@ def _record_section(record: Description) -> str:
     if record.options:
         parts.append(_key_table("option", record.options))
     return "\n\n".join(parts)
+
+
+# --- records --------------------------------------------------------------------------------------------------------
+
+
+def records_page() -> str:
+    intro = """What stalefl leaves on disk as JSON, file by file. A reader refuses a document whose fields are not of
+these types, and names the place. It keeps fields that this page does not have. NaN and infinite values are written as
+null."""
+    return _page("Records", intro, *document_sections(_table))
 
 
 # --- Markdown -------------------------------------------------------------------------------------------------------

@@ -16,8 +16,9 @@ from typing import Any
 from stalefl.config.loading import load_experiment
 from stalefl.config.naming import METHOD, value_text
 from stalefl.contracts import DataContext
-from stalefl.records.folders import CURVES, ERRORS, ComparisonFolder, RunFolder, find_runs
+from stalefl.records.comparison_folder import ComparisonFolder, find_runs
 from stalefl.records.ranking import Result
+from stalefl.records.run_folder import CURVES, ERRORS, RunFolder
 from stalefl.records.sweep_folder import SweepFolder
 from stalefl.run.summary import summarise
 from stalefl.run.tasks import Task
@@ -92,11 +93,11 @@ def keep_sweep(sweep: Path, name: str) -> None:
     """Write the results of all runs that have finished, beside those of other cells and seeds that were kept before,
     and settings and environment of the first of them."""
     folder, target = SweepFolder.open(sweep), RECORDS / name
-    facts = folder.facts()
-    places = [(cell, seed) for cell in facts["cells"] for seed in facts["seeds"]]
+    index = folder.read_index()
+    places = [(cell, seed) for cell in index["cells"] for seed in index["seeds"]]
     runs = [(cell, RunFolder(folder.run_path(cell["name"], seed))) for cell, seed in places]
     done = [(cell, run, result) for cell, run in runs if (result := run.read_result())]
-    found = [SweepRun(cell["values"], len(facts["seeds"]), result) for cell, _, result in done]
+    found = [SweepRun(cell["values"], len(index["seeds"]), result) for cell, _, result in done]
     kept = {run.place: asdict(run) for run in [*_kept_runs(name), *found]}
     target.mkdir(parents=True, exist_ok=True)
     (target / SWEEP).write_text("".join(f"{json.dumps(line)}\n" for line in kept.values()), encoding="utf-8")
@@ -122,15 +123,15 @@ def keep_records(runs: Path, name: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
     if several:
-        summarise_records(name, ComparisonFolder(runs).facts()["methods"])
+        summarise_records(name, ComparisonFolder(runs).read_index()["methods"])
 
 
 def summarise_records(name: str, new_methods: Sequence[str]) -> None:
     """Write the comparison's overview and picture anew, from all of its runs."""
     folder = ComparisonFolder(RECORDS / name)
-    methods = list(dict.fromkeys([*folder.facts()["methods"], *new_methods]))
+    methods = list(dict.fromkeys([*folder.read_index()["methods"], *new_methods]))
     seeds = {int(path.name.removeprefix("seed-")) for path in folder.path.glob("*/seed-*")}
-    folder.write_facts(methods, sorted(seeds))
+    folder.write_index(methods, sorted(seeds))
     runs = find_runs(folder.path)
     tasks = [Task(load_experiment(run.config), run.path, DataContext(Path())) for run in runs]
     summarise(tasks, [run.read_result() or {} for run in runs], folder.path)

@@ -8,7 +8,7 @@ from typing import Any
 
 from stalefl.config.loading import load_experiment
 from stalefl.records.estimates import WINDOW_ROUNDS
-from stalefl.records.folders import RunFolder
+from stalefl.records.run_folder import RunFolder
 
 Verdicts = list[tuple[bool, bool]]
 """Of late updates: whether the client's data are unique, and whether the test took them for that."""

@@ -15,6 +15,8 @@ from stalefl.builtins.plugin import stalefl_compensators
 from stalefl.config.explain import keys_of
 from stalefl.config.schema import Experiment
 from stalefl.contracts import Entry
+from stalefl.records.comparison_folder import find_runs
+from stalefl.records.describe import DOCUMENTS, object_types
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -44,7 +46,7 @@ def section(page: str, heading: str) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("name", ["cli.md", "experiment-file.md", "plugins.md", "results.md"])
+@pytest.mark.parametrize("name", ["cli.md", "experiment-file.md", "plugins.md", "records.md", "results.md"])
 def test_the_generated_pages_are_up_to_date(name: str) -> None:
     assert read(name) == generate.pages()[name], f"docs/{name} is out of date: run `make docs`"
 
@@ -96,3 +98,27 @@ def test_every_key_of_an_experiment_is_documented(table: str) -> None:
     for key in keys_of(model):
         assert key.description, f"{table}.{key.name} has no description"
         assert f"| `{key.name}` |" in text
+
+
+@pytest.mark.parametrize(
+    ("folder", "file"), [(folder, file) for folder, files in DOCUMENTS.items() for file in files], ids=str
+)
+def test_every_field_of_a_document_is_described(folder: str, file: str) -> None:
+    page = read("records.md")
+    document, *parts = object_types(DOCUMENTS[folder][file])
+    assert f"### `{file}` of a {folder}\n\n{document.meaning}" in page
+    for part in (document, *parts):
+        assert part.meaning
+        for field in part.fields:
+            assert field.meaning, f"{part.name}.{field.name} has no description"
+            assert f"| `{field.name}` | {field.type} |" in page
+
+
+def test_all_kept_records_can_be_read() -> None:
+    """Versions since the first one have written them."""
+    runs = find_runs(DOCS / "records")
+    for run in runs:
+        assert run.read_environment()
+        assert run.read_result()
+        assert run.read_rounds()[0]["round"] == 1
+    assert len(runs) > 100

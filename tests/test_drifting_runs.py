@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 import torch
-from tests.test_experiment import CONTEXT, assert_same_run, run_it
 
 from stalefl.cli import main
 from stalefl.config.schema import Experiment
 from stalefl.contracts import InputError
-from stalefl.records.folders import RunFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.round_records import evaluate_round
 from stalefl.run.setup import build_run
 from stalefl.simulation import engine
 from stalefl.updates.observed import from_run, open_run
 from tests.fixtures import digits_experiment
+from tests.run.short_runs import CONTEXT, assert_same_run, run_it
 
 LATE_CLIENT = 5
 

@@ -11,7 +11,7 @@ from stalefl.cli import main
 from stalefl.config.grid import load_grid
 from stalefl.config.loading import load_experiment, method_names, read_toml
 from stalefl.contracts import DataContext
-from stalefl.records.folders import find_runs
+from stalefl.records.comparison_folder import find_runs
 from stalefl.registry import load_registry
 from stalefl.run.checking import check_cells
 from stalefl.run.comparison import single_runs

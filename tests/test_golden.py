@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from stalefl.contracts import DataContext
-from stalefl.records.folders import RunFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.execute import execute
 from stalefl.run.setup import build_run
 from stalefl.storage import load_weights

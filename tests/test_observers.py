@@ -15,7 +15,7 @@ from stalefl.config.grid import Cell
 from stalefl.config.loading import load_experiment
 from stalefl.contracts import DataContext, Entry, InputError, Observer, Options
 from stalefl.hookspecs import hookimpl
-from stalefl.records.folders import RunFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run import comparison
 from stalefl.run.checking import check_cells
 from stalefl.run.execute import execute

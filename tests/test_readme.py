@@ -13,8 +13,9 @@ from typer.main import get_command
 from stalefl.builtins.plugin import stalefl_attacks, stalefl_compensators, stalefl_datasets, stalefl_models
 from stalefl.cli.app import app
 from stalefl.config.loading import load_experiment, method_names, method_options
-from stalefl.records.documents import round_record, run_result
-from stalefl.records.folders import COMPARISON_FILES, RUN_FILES
+from stalefl.records.round_record import round_record
+from stalefl.records.run_folder import COMPARISON_FILES, RUN_FILES
+from stalefl.records.run_result import run_result
 from stalefl.registry import load_registry
 
 ROOT = Path(__file__).parents[1]

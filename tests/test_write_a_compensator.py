@@ -15,7 +15,7 @@ import tomli
 
 from stalefl.cli import main
 from stalefl.contracts import Compensator
-from stalefl.records.folders import RunFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.registry import load_registry
 from stalefl.storage import load_weights
 from stalefl.testing import COMPENSATOR_CHECKS

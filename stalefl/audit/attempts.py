@@ -20,7 +20,7 @@ from stalefl.audit.plan import Plan
 from stalefl.config.schema import Experiment
 from stalefl.contracts import InputError, InputSpec, Leak
 from stalefl.machine.processes import Stop, fitting_jobs, run_all
-from stalefl.records.inspection_folders import AuditFolder
+from stalefl.records.audit_folder import AuditFolder
 from stalefl.seeds import named_generator
 from stalefl.storage import load_tree, save_tree
 

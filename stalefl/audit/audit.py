@@ -13,7 +13,7 @@ from stalefl.audit.plan import Plan
 from stalefl.config.loading import experiment_to_toml, load_experiment
 from stalefl.config.schema import Experiment
 from stalefl.contracts import DataContext, Dataset, InputError
-from stalefl.records.inspection_folders import AuditFolder
+from stalefl.records.audit_folder import AuditFolder
 from stalefl.run.parts import load_dataset
 from stalefl.training.embedding import with_vectors
 from stalefl.updates.observed import ObservedUpdate
@@ -48,7 +48,7 @@ def open_audit(
     cases = [Case.of(update, title) for title, update in observed]
     truths = [truth_of(update) for _, update in observed]
     audit = _audit(experiment, dataset, cases, truths, folder)
-    folder.create(force)
+    folder.make(force)
     folder.write_config(experiment_to_toml(experiment))
     store_cases(folder, cases, truths)
     return audit

@@ -13,7 +13,7 @@ from torch import Tensor
 from stalefl.audit.defences import Defence
 from stalefl.config.schema import Experiment
 from stalefl.contracts import Exposure, InputSpec, LocalTraining, Model
-from stalefl.records.inspection_folders import AuditFolder
+from stalefl.records.audit_folder import AuditFolder
 from stalefl.run.parts import build_model, local_training
 from stalefl.seeds import named_generator
 from stalefl.storage import load_tree, save_tree

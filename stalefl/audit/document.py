@@ -27,7 +27,7 @@ from stalefl.audit.verdict import (
     judge_labels,
 )
 from stalefl.formatting import labels_in_words
-from stalefl.records.folders import SCHEMA
+from stalefl.records.documents.common import SCHEMA
 
 STRENGTH = (READABLE, TRACES, TOO_FEW, NO_BETTER_THAN_NOISE)
 LABEL_STRENGTH = (KNOWN, PARTLY)

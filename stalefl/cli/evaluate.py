@@ -112,7 +112,8 @@ def _experiment(
 ) -> Experiment:
     from stalefl.config.loading import load_experiment
     from stalefl.contracts import InputError
-    from stalefl.records.folders import ComparisonFolder, RunFolder
+    from stalefl.records.comparison_folder import ComparisonFolder
+    from stalefl.records.run_folder import RunFolder
 
     if (run is None) == (weights is None):
         raise InputError("give a run folder or --weights FILE, one of the two")
@@ -121,7 +122,7 @@ def _experiment(
     if run is None:
         return load_experiment(None, settings, given)
     if ComparisonFolder.is_one(run):
-        runs = ", ".join(str(run / name) for name in ComparisonFolder(run).facts()["runs"])
+        runs = ", ".join(str(run / name) for name in ComparisonFolder(run).read_index()["runs"])
         raise InputError(f"{run} holds several runs; valid: {runs}")
     return load_experiment(RunFolder.open(run).config, settings, given)
 
@@ -136,7 +137,7 @@ class Trained(NamedTuple):
 def _of_run(built: BuiltModel, run: Path) -> Trained:
     """The model with a finished run's weights, else with those of its last checkpoint."""
     from stalefl.contracts import InputError
-    from stalefl.records.folders import RunFolder
+    from stalefl.records.run_folder import RunFolder
 
     folder, size = RunFolder(run), built.model.layout.size
     if folder.weights.is_file():
@@ -178,7 +179,7 @@ def _trained(built: BuiltModel, weights: Tensor, named: Mapping[str, Tensor], so
 
 
 def _document(figures: Figures) -> dict[str, Any]:
-    from stalefl.records.documents import accuracies
+    from stalefl.records.round_record import accuracies
 
     evaluation, affected = figures.evaluation, figures.affected_classes
     document = {

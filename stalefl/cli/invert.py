@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stalefl.config.schema import Experiment
     from stalefl.contracts import DataContext
     from stalefl.inversion.recovery import RecoveryOptions
-    from stalefl.records.inspection_folders import InversionFolder
+    from stalefl.records.inversion_folder import InversionFolder
     from stalefl.updates.invert import Inverted
     from stalefl.updates.observed import ObservedUpdate
     from stalefl.updates.surface import Surface
@@ -90,7 +90,7 @@ def invert_command(
     """
     from stalefl.cli.common import set_up_logging
     from stalefl.data.place import data_context
-    from stalefl.records.inspection_folders import InversionFolder
+    from stalefl.records.inversion_folder import InversionFolder
 
     set_up_logging(quiet, verbose)
     context, watch = data_context(data_dir, download), Watch(quiet, spinner=not (verbose or download))
@@ -112,7 +112,7 @@ def invert_command(
     with stopped_by_hand(f"{folder.path} is not complete"):
         from stalefl.updates.inversion_records import write_inversion
 
-        folder.create(force)
+        folder.make(force)
         result = write_inversion(inverted, around, folder)
     _report(result, observed.view.input_spec.class_names, folder, json_output, quiet)
 

@@ -85,6 +85,7 @@ def partition_command(
     from stalefl.cli.common import given_only, print_json, set_up_logging
     from stalefl.config.loading import load_experiment
     from stalefl.data.place import data_context
+    from stalefl.records.owned_folder import check_file_free
 
     set_up_logging(quiet, verbose)
     flags: dict[str, dict[str, Any]] = {
@@ -100,7 +101,8 @@ def partition_command(
         "run": {"seed": seed},
     }
     experiment = load_experiment(None, settings or [], given_only(flags))
-    _refuse_to_overwrite([path for path in (out, plot) if path], force)
+    for file in filter(None, (out, plot)):
+        check_file_free(file, force)
     division = _divided(experiment, data_context(data_dir, download), out)
     if plot:
         _draw(division, plot)
@@ -179,18 +181,6 @@ def _kind(kind: str | None, alpha: float | None, sizes: str | None, settings: li
     if kind is not None:
         raise InputError(f"{flag} belongs to --partition dirichlet; it means nothing to --partition {kind}")
     return "dirichlet"
-
-
-def _refuse_to_overwrite(paths: list[Path], force: bool) -> None:
-    from stalefl.contracts import InputError
-
-    for path in paths:
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; name a file")
-        if path.exists() and not force:
-            raise InputError(f"{path} exists; give another name, or --force to overwrite it")
-        if not path.parent.is_dir():
-            raise InputError(f"cannot write {path}: there is no folder {path.parent}")
 
 
 # --- what is printed ------------------------------------------------------------------------------------------------

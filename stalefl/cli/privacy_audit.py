@@ -18,7 +18,7 @@ from stalefl.cli.watch import Watch
 
 if TYPE_CHECKING:
     from stalefl.audit.audit import Audit
-    from stalefl.records.inspection_folders import AuditFolder
+    from stalefl.records.audit_folder import AuditFolder
 
 SPOT, AUDIT = "Updates made on the spot", "Audit"
 CONDITION_MET = 3
@@ -189,7 +189,7 @@ def _check_files(networks: Mapping[str, Path | None]) -> None:
 
 def _opened(request: AuditRequest, watch: Watch) -> Audit:
     """A new audit in a folder that is free."""
-    from stalefl.records.inspection_folders import AuditFolder
+    from stalefl.records.audit_folder import AuditFolder
 
     folder = AuditFolder(request.out or _new_place(request))
     folder.check_free(request.force)

@@ -212,8 +212,8 @@ def _report(
 
 def _delays(tasks: Sequence[Task]) -> str:
     """How late updates were, of the first method that saw any; the same for all methods of its seed."""
-    from stalefl.records.folders import RunFolder
     from stalefl.records.metrics import delays_in_words
+    from stalefl.records.run_folder import RunFolder
 
     for task in tasks:
         if words := delays_in_words(RunFolder(task.path).read_rounds()):

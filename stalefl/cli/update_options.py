@@ -82,7 +82,7 @@ class UpdateOfRun(NamedTuple):
 
     def replayed(self, run: Run, watch: Watch) -> ObservedUpdate:
         """The update, which the opened run is replayed for. Raises InputError."""
-        from stalefl.records.folders import RunFolder
+        from stalefl.records.run_folder import RunFolder
         from stalefl.updates import observed
 
         path, client, round = cast("tuple[Path, int, int]", self)

@@ -57,7 +57,7 @@ def estimating(runs: Runs) -> dict[str, Sequence[Sequence[Record]]]:
     return found
 
 
-def mean_errors(records: Sequence[Record], method: str) -> dict[str, Any]:
+def mean_estimate_errors(records: Sequence[Record], method: str) -> dict[str, Any]:
     """The errors of ``estimations`` under the names that the fields of a round's record have; {} without an oracle."""
     rows = estimations(records, method)
     if not rows:

@@ -15,7 +15,8 @@ OVERALL = "accuracy"
 ACCURACIES = (OVERALL, AFFECTED)
 WINDOW = 5
 LAST = 10
-ROUNDING = 1e-9
+TARGET_TOLERANCE = 1e-9
+"""A mean counts as at the target if only rounding keeps it below."""
 
 
 Record = Mapping[str, Any]
@@ -101,7 +102,7 @@ def rounds_to_target(records: Sequence[Record], key: str, target: float, window:
     holding: int | None = None
     for end in range(window, len(points) + 1):
         trailing_mean = math.fsum(value for _, value in points[end - window : end]) / window
-        if trailing_mean < target - ROUNDING:
+        if trailing_mean < target - TARGET_TOLERANCE:
             holding = None
         elif holding is None:
             holding = points[end - 1][0]

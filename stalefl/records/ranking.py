@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from stalefl.records.folders import SCHEMA
+from stalefl.records.documents.common import SCHEMA
 from stalefl.records.metrics import ACCURACIES, AFFECTED, OVERALL, Spread, mean_and_spread
 
 Result = Mapping[str, Any]

@@ -13,15 +13,13 @@ from pyarrow import parquet
 from stalefl.config.loading import flat
 from stalefl.storage import replacing
 
-Row = Mapping[str, Any]
-
 
 def run_row(result: Mapping[str, Any]) -> dict[str, Any]:
     """The figures of ``result.json`` by their dotted names, as ``last_10.accuracy``."""
     return flat({key: value for key, value in result.items() if key != "schema"})
 
 
-def write_results(path: Path, rows: Sequence[Row]) -> None:
+def write_results(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write ``rows`` whole, null where a row has no value. Raises InputError if ``path`` cannot be written."""
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: _column(name, [row.get(name) for row in rows]) for name in names}

@@ -4,8 +4,7 @@ With it a page can be made where the data set is not at hand."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stalefl.contracts import InputError, InputSpec
-from stalefl.records.folders import SCHEMA, read_json
-from stalefl.storage import write_whole
+from stalefl.records.documents.common import SCHEMA
+from stalefl.records.documents.run import DataSummary
+from stalefl.records.json_files import read_document, write_document
 
 
 @dataclass(frozen=True)
@@ -29,34 +29,36 @@ class RunData:
 
 def write_run_data(path: Path, data: RunData) -> None:
     """Raises InputError if ``path`` cannot be written."""
-    facts = {
+    content = {
         "schema": SCHEMA,
         "class_counts": data.counts.tolist(),
         "late_clients": list(data.late_clients),
         "input": asdict(data.spec),
     }
-    write_whole(path, json.dumps(facts).encode() + b"\n")
+    write_document(path, DataSummary, content, one_line=True)
 
 
 def read_run_data(path: Path) -> RunData | None:
     """None where there is no such file, as in runs of older versions. Raises InputError for a damaged one."""
     if not path.is_file():
         return None
-    facts = read_json(path)
+    content = read_document(path, DataSummary)
     try:
-        counts = np.array(facts["class_counts"], dtype=np.int64)
-        return RunData(counts, tuple(facts["late_clients"]), _spec(facts["input"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({error}); valid: the JSON object that stalefl wrote") from error
+        counts = np.array(content["class_counts"], dtype=np.int64)
+    except ValueError as error:
+        raise InputError(
+            f"{path} is damaged (class_counts: {error}); valid: as many classes at every client"
+        ) from error
+    return RunData(counts, tuple(content["late_clients"]), _spec(content["input"]))
 
 
-def _spec(facts: dict[str, Any]) -> InputSpec:
-    low, high = facts["value_range"]
+def _spec(content: Mapping[str, Any]) -> InputSpec:
+    low, high = content["value_range"]
     return InputSpec(
-        shape=tuple(facts["shape"]),
-        classes=facts["classes"],
+        shape=tuple(content["shape"]),
+        classes=content["classes"],
         value_range=(tuple(low), tuple(high)),
-        space=facts["space"],
-        class_names=tuple(facts["class_names"]),
-        channel_names=tuple(facts.get("channel_names", ())),
+        space=content["space"],
+        class_names=tuple(content["class_names"]),
+        channel_names=tuple(content.get("channel_names", ())),
     )

@@ -11,10 +11,11 @@ from typing import Any
 from stalefl.config.loading import flat, load_experiment
 from stalefl.config.naming import value_text
 from stalefl.config.schema import Experiment
-from stalefl.records.folders import RunFolder, find_runs, read_json
-from stalefl.records.inspection_folders import InversionFolder, find_inversions
+from stalefl.records.comparison_folder import find_runs
+from stalefl.records.inversion_folder import InversionFolder, find_inversions
 from stalefl.records.metrics import Record
 from stalefl.records.ranking import Result
+from stalefl.records.run_folder import RunFolder
 from stalefl.records.sweep_folder import SweepFolder
 
 Settings = dict[str, Any]
@@ -144,10 +145,10 @@ def _by_values(group: Group) -> list[tuple[bool, float, str]]:
 def _unbegun(path: Path) -> int:
     """Of a sweep's runs, those without a record; 0 of another folder."""
     folder = SweepFolder(path)
-    if not folder.sweep.is_file():
+    if not folder.is_begun:
         return 0
-    facts = folder.facts()
-    places = (folder.run_path(cell["name"], seed) for cell in facts["cells"] for seed in facts["seeds"])
+    index = folder.read_index()
+    places = (folder.run_path(cell["name"], seed) for cell in index["cells"] for seed in index["seeds"])
     return sum(not (place / "rounds.jsonl").exists() for place in places)
 
 
@@ -201,8 +202,8 @@ def _name(run: StoredRun, own: Settings) -> str:
 
 
 def _stored(folder: RunFolder) -> StoredRun:
-    environment = read_json(folder.environment) if folder.environment.is_file() else {}
-    return StoredRun(folder, load_experiment(folder.config), folder.read_rounds(), folder.read_result(), environment)
+    experiment, records = load_experiment(folder.config), folder.read_rounds()
+    return StoredRun(folder, experiment, records, folder.read_result(), folder.read_environment())
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from typing import Any
 from stalefl.config.loading import experiment_to_toml, load_experiment, method_names, single_run
 from stalefl.config.schema import Experiment
 from stalefl.contracts import DataContext, InputError
-from stalefl.records.folders import ComparisonFolder, RunFolder
+from stalefl.records.comparison_folder import ComparisonFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.checking import check_singles
 from stalefl.run.setup import Run
 from stalefl.run.tasks import Task
@@ -54,13 +55,13 @@ def reopened_tasks(place: Path, changes: Mapping[str, Mapping[str, Any]], contex
         return _tasks(singles, [place], context, _first_run(singles, context))
     folder = ComparisonFolder(place)
     experiment = load_experiment(folder.config, (), changes)
-    if lost := sorted(set(folder.facts()["seeds"]) - set(experiment.run.all_seeds)):
+    if lost := sorted(set(folder.read_index()["seeds"]) - set(experiment.run.all_seeds)):
         raise InputError(
             f"--seeds {experiment.run.seeds}: {place} already holds seed {lost[0]}; valid: as many or more"
         )
     singles = single_runs(experiment)
     first_run = _first_run(singles, context)
-    folder.write_facts(method_names(experiment.method), experiment.run.all_seeds)
+    folder.write_index(method_names(experiment.method), experiment.run.all_seeds)
     folder.write_config(experiment_to_toml(experiment))
     return _tasks(singles, _paths(folder, singles), context, first_run)
 

@@ -13,9 +13,10 @@ from stalefl.contracts import InputError, Observer, State, Watched
 from stalefl.data.partition import class_counts
 from stalefl.data.partition_file import save_partition
 from stalefl.data.setup import partition_meta, train_labels
-from stalefl.records.documents import environment, run_result
-from stalefl.records.folders import RunFolder
+from stalefl.records.environment import environment
 from stalefl.records.run_data import RunData, write_run_data
+from stalefl.records.run_folder import RunFolder
+from stalefl.records.run_result import run_result
 from stalefl.run.observers import observer_group
 from stalefl.run.round_records import record_after_round
 from stalefl.run.setup import Run

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from stalefl.data.drift import DriftingData
-from stalefl.records.documents import accuracies, round_record
+from stalefl.records.round_record import accuracies, round_record
 from stalefl.run.setup import Run
 from stalefl.simulation import engine
 from stalefl.simulation.oracle import Disparity

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from stalefl.config.schema import Experiment
+from stalefl.records.comparison_folder import ComparisonFolder
 from stalefl.records.estimates import estimating
-from stalefl.records.folders import CURVES, ERRORS, ComparisonFolder, RunFolder
 from stalefl.records.ranking import summary
+from stalefl.records.run_folder import CURVES, ERRORS, RunFolder
 from stalefl.report.plots.curves import draw_curves
 from stalefl.report.plots.errors import draw_errors
 from stalefl.run.tasks import Task

@@ -13,8 +13,9 @@ from stalefl.config.grid import Cell
 from stalefl.config.loading import experiment_to_toml, load_experiment, single_run
 from stalefl.contracts import DataContext, InputError
 from stalefl.machine.processes import Stop
-from stalefl.records.folders import SCHEMA, RunFolder
+from stalefl.records.documents.common import SCHEMA
 from stalefl.records.results_file import run_row, write_results
+from stalefl.records.run_folder import RunFolder
 from stalefl.records.run_groups import Setting
 from stalefl.records.sweep_folder import SweepFolder
 from stalefl.report.tables.pivots import pivots_markdown
@@ -162,10 +163,9 @@ def reopened_sweep(place: Path, context: DataContext, changes: Mapping[str, Mapp
     Raises InputError for another kind of folder, or a damaged one.
     """
     folder = SweepFolder.open(place)
-    facts = folder.facts()
     cells = [
         Cell(cell["name"], cell["values"], load_experiment(folder.config(cell["name"]), (), changes))
-        for cell in facts["cells"]
+        for cell in folder.read_index()["cells"]
     ]
     sweep = Sweep(folder, cells, context)
     for index, run in enumerate(sweep.runs):

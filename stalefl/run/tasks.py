@@ -11,7 +11,7 @@ from typing import Any
 from stalefl.config.schema import Experiment
 from stalefl.contracts import DataContext, InputError
 from stalefl.machine.processes import OnEvent, Stop, Work, fitting_jobs, run_all
-from stalefl.records.folders import RunFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.execute import OnRecord, ShouldStop, execute
 from stalefl.run.parts import make_observers
 from stalefl.run.setup import Run, build_run

@@ -12,7 +12,8 @@ import torch
 from stalefl.config.loading import single_run
 from stalefl.config.schema import Experiment
 from stalefl.contracts import Observer, State, Watched
-from stalefl.records.documents import round_record, run_result
+from stalefl.records.round_record import round_record
+from stalefl.records.run_result import run_result
 from stalefl.testing.examples import EXAMPLE_SPEC, example_inputs
 from stalefl.testing.findings import Check, Finding, assert_none_failed, created, findings
 from stalefl.testing.plugins import check_description, check_options_are_validated, class_check

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from stalefl.records.folders import SCHEMA
-from stalefl.records.inspection_folders import InversionFolder
+from stalefl.records.documents.common import SCHEMA
+from stalefl.records.inversion_folder import InversionFolder
 from stalefl.report.plots.inversion import draw_inversion, draw_recovered
 from stalefl.simulation.oracle import disparity
 from stalefl.storage import save_weights

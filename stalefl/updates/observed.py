@@ -15,7 +15,8 @@ from stalefl.config.loading import load_experiment
 from stalefl.config.schema import Experiment
 from stalefl.contracts import ClientUpdate, DataContext, InputError, LocalTraining, Model, ServerView
 from stalefl.leakage.last_layer import unlike_cross_entropy
-from stalefl.records.folders import ComparisonFolder, RunFolder
+from stalefl.records.comparison_folder import ComparisonFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.parts import BuiltModel, build_model, load_dataset, local_training
 from stalefl.run.round_records import evaluate_round
 from stalefl.run.setup import Run, build_run
@@ -90,7 +91,7 @@ def server_view(experiment: Experiment, built: BuiltModel) -> ServerView:
 def open_run(path: Path, device: str | None, context: DataContext) -> Run:
     """The run of a run folder, ready to be replayed. Raises InputError if ``path`` is none, or a comparison."""
     if ComparisonFolder.is_one(path):
-        runs = ", ".join(str(path / name) for name in ComparisonFolder(path).facts()["runs"])
+        runs = ", ".join(str(path / name) for name in ComparisonFolder(path).read_index()["runs"])
         raise InputError(f"{path} holds several runs; valid: {runs}")
     experiment = load_experiment(RunFolder.open(path).config, flags={"run": {"device": device}} if device else None)
     # What only measures does not change a run; without it the replay is shorter.

@@ -17,7 +17,7 @@ from stalefl.audit.cases import Truth
 from stalefl.config.loading import load_experiment
 from stalefl.config.schema import Experiment
 from stalefl.contracts import DataContext
-from stalefl.records.inspection_folders import AuditFolder
+from stalefl.records.audit_folder import AuditFolder
 from stalefl.run.parts import load_dataset
 from stalefl.storage import save_tree
 from stalefl.updates.on_the_spot import made_of_samples

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from stalefl.cli.evaluate import evaluate_command
 from stalefl.config.loading import load_experiment
 from stalefl.contracts import DataContext, InputError
-from stalefl.records.folders import ComparisonFolder, RunFolder
+from stalefl.records.comparison_folder import ComparisonFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.execute import execute
 from stalefl.run.setup import build_run
 from stalefl.storage import load_weights, save_weights

@@ -17,8 +17,9 @@ from stalefl.cli import main
 from stalefl.cli.invert import invert_command
 from stalefl.contracts import DataContext, InputError
 from stalefl.inversion import recovery
-from stalefl.records.folders import ComparisonFolder, RunFolder
-from stalefl.records.inspection_folders import InversionFolder
+from stalefl.records.comparison_folder import ComparisonFolder
+from stalefl.records.inversion_folder import InversionFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.execute import execute
 from stalefl.run.setup import build_run
 from stalefl.storage import load_weights, save_weights

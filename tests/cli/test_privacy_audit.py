@@ -13,8 +13,8 @@ import torch
 from stalefl.audit import attempts
 from stalefl.cli import main
 from stalefl.contracts import DataContext
-from stalefl.records.folders import RunFolder
-from stalefl.records.inspection_folders import AuditFolder
+from stalefl.records.audit_folder import AuditFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.execute import execute
 from stalefl.run.setup import build_run
 from stalefl.storage import save_weights

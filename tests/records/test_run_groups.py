@@ -8,7 +8,7 @@ import pytest
 
 from stalefl.config.loading import experiment_to_toml, load_experiment
 from stalefl.contracts import InputError
-from stalefl.records.folders import RunFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.records.run_groups import common_of, differing, gather
 from stalefl.records.sweep_folder import SweepFolder
 

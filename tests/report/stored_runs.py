@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from stalefl.config.loading import experiment_to_toml, load_experiment
-from stalefl.records.documents import round_record, run_result
-from stalefl.records.folders import RunFolder
+from stalefl.records.environment import environment as current_environment
+from stalefl.records.round_record import round_record
+from stalefl.records.run_folder import RunFolder
+from stalefl.records.run_result import run_result
 from stalefl.training.evaluation import Evaluation
 
 AFFECTED = 5
@@ -31,7 +33,7 @@ def finished(
     experiment = load_experiment(flags=flags)
     folder = RunFolder.create(path)
     folder.write_config(experiment_to_toml(experiment))
-    folder.write_environment(environment or {"device": "cpu"})
+    folder.write_environment({**current_environment("cpu", threads=1), **(environment or {})})
     for round, value in enumerate(affected, start=1):
         folder.append_round(_record(round, value, delay, iterations, changes or {}))
     result = run_result(

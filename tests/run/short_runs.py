@@ -8,7 +8,7 @@ from typing import Any
 from stalefl.config.schema import Experiment
 from stalefl.contracts import DataContext
 from stalefl.machine.processes import new_stop
-from stalefl.records.folders import RunFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.execute import execute
 from stalefl.run.setup import build_run
 from stalefl.run.tasks import Task, run_task, run_tasks

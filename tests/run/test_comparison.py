@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stalefl.contracts import InputError
-from stalefl.records.folders import RunFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run import comparison
 from stalefl.run.comparison import single_runs
 from stalefl.run.tasks import Task

@@ -15,8 +15,8 @@ from stalefl.config.loading import experiment_to_toml, load_experiment
 from stalefl.config.schema import Experiment
 from stalefl.contracts import InputError
 from stalefl.data.partition_file import load_partition
-from stalefl.records.folders import RunFolder
 from stalefl.records.run_data import read_run_data
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.execute import execute
 from stalefl.run.setup import build_run
 from stalefl.storage import load_weights

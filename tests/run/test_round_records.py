@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stalefl.records.folders import RunFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.execute import execute
 from stalefl.run.round_records import _late_update
 from stalefl.run.setup import build_run

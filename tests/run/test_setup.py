@@ -9,7 +9,7 @@ import torch
 
 from stalefl.config.schema import TrainingTable
 from stalefl.contracts import InputError
-from stalefl.records.folders import RunFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.execute import execute
 from stalefl.run.parts import local_training
 from stalefl.run.setup import build_run

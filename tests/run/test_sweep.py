@@ -11,7 +11,8 @@ import pytest
 
 from stalefl.contracts import InputError
 from stalefl.machine.processes import new_stop
-from stalefl.records.folders import RunFolder, find_runs
+from stalefl.records.comparison_folder import find_runs
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.checking import check_cells
 from stalefl.run.sweep import Sweep, new_sweep, reopened_sweep, run_sweep
 from tests.run.short_runs import CONTEXT
@@ -160,7 +161,7 @@ def test_folders_that_are_taken_and_folders_that_are_none(tmp_path: Path) -> Non
     new_sweep(grid, tmp_path / "out", CONTEXT)
     with pytest.raises(InputError, match="--resume to go on with it, or --force"):
         new_sweep(grid, tmp_path / "out", CONTEXT)
-    assert len(new_sweep(grid[:1], tmp_path / "out", CONTEXT, force=True).folder.facts()["cells"]) == 1
+    assert len(new_sweep(grid[:1], tmp_path / "out", CONTEXT, force=True).folder.read_index()["cells"]) == 1
     with pytest.raises(InputError, match="holds no sweep"):
         new_sweep(grid, tmp_path, CONTEXT, force=True)
     with pytest.raises(InputError, match="holds no sweep"):

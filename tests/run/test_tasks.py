@@ -17,7 +17,7 @@ from stalefl.config.loading import experiment_to_toml
 from stalefl.contracts import DataContext, Dataset, Entry, InputError
 from stalefl.hookspecs import hookimpl
 from stalefl.machine.processes import new_stop
-from stalefl.records.folders import RunFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run import tasks as module
 from stalefl.run.comparison import new_tasks, reopened_tasks, single_runs
 from stalefl.run.tasks import RunOutcome, Task, run_and_report, run_tasks

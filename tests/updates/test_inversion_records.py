@@ -8,7 +8,7 @@ import torch
 
 from stalefl.contracts import DataContext
 from stalefl.inversion.recovery import RecoveryOptions
-from stalefl.records.inspection_folders import InversionFolder
+from stalefl.records.inversion_folder import InversionFolder
 from stalefl.run.setup import build_run
 from stalefl.storage import load_weights
 from stalefl.updates.inversion_records import write_inversion

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from stalefl.contracts import DataContext, InputError
-from stalefl.records.folders import ComparisonFolder, RunFolder
+from stalefl.records.comparison_folder import ComparisonFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.execute import execute
 from stalefl.run.setup import build_run
 from stalefl.simulation.oracle import disparity

@@ -13,7 +13,7 @@ from texts import TEXTS, installed
 
 from stalefl.config.loading import load_experiment
 from stalefl.contracts import DataContext
-from stalefl.records.folders import RunFolder
+from stalefl.records.run_folder import RunFolder
 from stalefl.run.execute import execute
 from stalefl.run.setup import build_run
 

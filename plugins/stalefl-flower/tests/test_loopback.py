@@ -13,7 +13,7 @@ import pytest
 from loopback import Loopback, loopback, wait_until
 
 from stalefl.data.trace import read_trace
-from stalefl.records.folders import RunFolder
+from stalefl.records.run_folder import RunFolder
 
 MOST_SECONDS = 400
 """A training takes three seconds of processor time, most of it imports; on a machine at work on much else a minute."""

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from stalefl.formatting import class_words
 from stalefl.records.estimates import estimating
-from stalefl.records.folders import read_json
-from stalefl.records.inspection_folders import InversionFolder
+from stalefl.records.inversion_folder import InversionFolder
 from stalefl.records.metrics import AFFECTED, OVERALL, WINDOW, delays_in_words, first_late_round
 from stalefl.records.run_data import RunData, read_run_data
 from stalefl.records.run_groups import Gathered, Group, StoredRun
@@ -131,7 +130,7 @@ def _recovered(run: StoredRun, data: RunData) -> dict[int, tuple[Tensor, Tensor]
 def inversion_figures(folders: Sequence[InversionFolder]) -> Iterator[Figure]:
     """Pictures that ``stalefl invert`` left beside the runs."""
     for folder in folders[:MOST_INVERSIONS]:
-        yield Figure(compact(folder.samples), f"{folder.path}: {_inversion_words(read_json(folder.result))}")
+        yield Figure(compact(folder.samples), f"{folder.path}: {_inversion_words(folder.read_result())}")
 
 
 def _inversion_words(result: Mapping[str, Any]) -> str:

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from stalefl.contracts import InputSpec
-from stalefl.records.folders import RunFolder
 from stalefl.records.run_data import RunData, write_run_data
+from stalefl.records.run_folder import RunFolder
 from stalefl.records.run_groups import gather
 from stalefl.report.page.pictures import group_figures, inversion_figures, partition_figures
 from stalefl.storage import save_tree

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from stalefl.records.estimates import AS_THEY_ARE, Estimation, estimates_nothing, estimations, mean_errors, windows
+from stalefl.records.estimates import (
+    AS_THEY_ARE,
+    Estimation,
+    estimates_nothing,
+    estimations,
+    mean_estimate_errors,
+    windows,
+)
 from stalefl.report.tables.estimates import estimation_markdown, estimation_rows, estimation_table, windows_markdown
 
 
@@ -36,8 +43,8 @@ def test_every_late_update_counts_alike_whatever_round_it_came_in() -> None:
     assert shadow == Estimation("other", pytest.approx(0.5), pytest.approx(0.25), 15.0, 3.0)
 
 
-def test_mean_errors_have_the_names_of_a_record() -> None:
-    assert mean_errors(RECORDS, "inversion") == {
+def test_mean_estimate_errors_have_the_names_of_a_record() -> None:
+    assert mean_estimate_errors(RECORDS, "inversion") == {
         "stale_error": {"l1": pytest.approx(1.75), "cosine": pytest.approx(0.875)},
         "estimate_error": {"l1": pytest.approx(0.8), "cosine": pytest.approx(0.4)},
         "shadows": {
@@ -48,8 +55,8 @@ def test_mean_errors_have_the_names_of_a_record() -> None:
             }
         },
     }
-    assert set(mean_errors([record(2, 1, 1.0, 0.5)], "inversion")) == {"stale_error", "estimate_error"}
-    assert mean_errors([record(1, 0, 0, 0)], "inversion") == {}
+    assert set(mean_estimate_errors([record(2, 1, 1.0, 0.5)], "inversion")) == {"stale_error", "estimate_error"}
+    assert mean_estimate_errors([record(1, 0, 0, 0)], "inversion") == {}
 
 
 def test_without_an_oracle_there_is_nothing_to_show() -> None:
@@ -80,7 +87,7 @@ def test_a_shadow_called_like_the_method_has_a_row_of_its_own() -> None:
     late, method, shadow = estimation_rows([RECORDS, RECORDS], "other")
     assert [row[0] for row in (late, method, shadow)] == [AS_THEY_ARE, "other", "other (shadow)"]
     assert [row[1] for row in (method, shadow)] == ["0.800 ± 0.000", "0.500 ± 0.000"]
-    assert mean_errors(RECORDS, "other")["shadows"]["other"]["estimate_error"]["l1"] == pytest.approx(0.5)
+    assert mean_estimate_errors(RECORDS, "other")["shadows"]["other"]["estimate_error"]["l1"] == pytest.approx(0.5)
 
 
 def test_a_method_that_takes_late_updates_as_they_are_estimates_nothing() -> None:

@@ -11,7 +11,7 @@ from stalefl.cli.update_options import UNUSED_WITH_FILES
 from stalefl.config.explain import as_toml
 from stalefl.config.schema import Experiment
 from stalefl.contracts import ClientUpdate, ServerView
-from stalefl.records.folders import json_document
+from stalefl.records.json_files import json_document
 from stalefl.storage import save_weights, write_whole
 
 UPDATES = "updates"

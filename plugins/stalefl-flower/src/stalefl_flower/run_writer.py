@@ -18,8 +18,10 @@ from stalefl.config.schema import Experiment
 from stalefl.contracts import ClientUpdate, Contribution, InputError, Split
 from stalefl.data.trace import COLUMNS, TraceRow
 from stalefl.records import metrics
-from stalefl.records.documents import environment, round_record, run_result
-from stalefl.records.folders import RunFolder
+from stalefl.records.environment import environment
+from stalefl.records.round_record import round_record
+from stalefl.records.run_folder import RunFolder
+from stalefl.records.run_result import run_result
 from stalefl.server.coordinator import Coordinator
 from stalefl.storage import save_weights, write_whole
 from stalefl.training.evaluation import evaluate

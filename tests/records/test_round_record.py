@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
 import torch
 
-from stalefl.records.documents import environment, round_record, run_result
+from stalefl.records.round_record import round_record
 from stalefl.training.evaluation import Evaluation
 
 
@@ -73,55 +72,3 @@ def test_nan_becomes_null() -> None:
     with_errors = record(3, oracle=True, estimate_error={"l1": math.inf, "cosine": 0.5})
     assert with_errors["estimate_error"] == {"l1": None, "cosine": 0.5}
     assert with_errors["stale_error"] is None
-
-
-def test_a_result_sums_up_its_rounds() -> None:
-    records = [record(t, affected) for t, affected in enumerate([0.1, 0.9, 0.8, 0.8, 0.7, 0.8, 0.9], start=1)]
-    records.append(record(8, evaluation=None))
-    result = run_result(
-        method="inversion",
-        dataset="digits",
-        model="cnn-digits",
-        seed=3,
-        records=records,
-        target_accuracy=0.8,
-        first_late_round=3,
-        wall_seconds=9.0,
-    )
-    final = {"accuracy": 0.6, "affected_class_accuracy": 0.9, "per_class_accuracy": [0.7, 0.9], "loss": 0.5}
-    assert result["schema"] == 1
-    assert (result["method"], result["dataset"], result["model"], result["seed"]) == (
-        "inversion",
-        "digits",
-        "cnn-digits",
-        3,
-    )
-    assert result["rounds"] == 8
-    assert result["final"] == final
-    assert result["best"] == {"round": 2, **final}
-    assert result["rounds_to_target"] == {"target": 0.8, "affected_class_accuracy": 6, "accuracy": None}
-    assert round(result["mean_after_first_late"]["affected_class_accuracy"], 9) == 0.8
-    assert (result["stale_updates"], result["rejected_updates"], result["inversion_iterations"]) == (6, 8, 80)
-    assert (result["server_seconds"], result["client_seconds"], result["wall_seconds"]) == (2.0, 4.0, 9.0)
-
-
-def test_a_result_of_nothing_is_null_not_an_error() -> None:
-    result = run_result(
-        method="m",
-        dataset="d",
-        model="n",
-        seed=0,
-        records=[],
-        target_accuracy=0.8,
-        first_late_round=None,
-        wall_seconds=0,
-    )
-    assert result["final"]["accuracy"] is None
-    assert result["best"]["round"] is None
-
-
-def test_environment_is_json() -> None:
-    facts = environment("cpu", threads=2)
-    assert json.loads(json.dumps(facts)) == facts
-    assert facts["torch"] == torch.__version__
-    assert facts["threads"] == 2

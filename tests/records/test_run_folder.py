@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,9 @@ import pytest
 import torch
 
 from stalefl.contracts import InputError
-from stalefl.records.folders import RUN_FILES, ComparisonFolder, RunFolder, find_runs
-
-
-def run_at(path: Path, rounds: int = 0, **options: Any) -> RunFolder:
-    folder = RunFolder.create(path, **options)
-    folder.write_config("[run]\nseed = 1\n")
-    for t in range(1, rounds + 1):
-        folder.append_round({"round": t, "accuracy": t / 10})
-    return folder
+from stalefl.records.run_folder import RUN_FILES, RunFolder
+from stalefl.records.run_result import run_result
+from tests.records.stored import record_of, run_at
 
 
 def test_an_existing_folder_is_refused_and_the_way_out_named(tmp_path: Path) -> None:
@@ -51,17 +46,6 @@ def test_force_leaves_a_folder_that_is_no_run_alone(tmp_path: Path) -> None:
     assert (tmp_path / "config.toml").read_text() == "somebody else's"
 
 
-def test_force_replaces_a_comparison_with_its_runs(tmp_path: Path) -> None:
-    comparison = ComparisonFolder.create(tmp_path / "c", ["a", "b"], [0, 1])
-    for method in ("a", "b"):
-        run_at(comparison.run_path(method, 0), rounds=1)
-    (tmp_path / "c" / "a" / "keep.txt").write_text("mine")
-    ComparisonFolder.create(tmp_path / "c", ["x"], [5], force=True)
-    left = sorted(str(p.relative_to(tmp_path / "c")) for p in (tmp_path / "c").rglob("*"))
-    assert left == ["a", "a/keep.txt", "comparison.json"]
-    assert ComparisonFolder(tmp_path / "c").facts()["runs"] == ["x/seed-5"]
-
-
 @pytest.mark.parametrize("below", ["", "run", "a/b"])
 def test_a_file_in_the_way_is_named_and_kept(tmp_path: Path, below: str) -> None:
     file = tmp_path / "file"
@@ -73,11 +57,11 @@ def test_a_file_in_the_way_is_named_and_kept(tmp_path: Path, below: str) -> None
 
 def test_rounds_come_back_in_order_without_nan(tmp_path: Path) -> None:
     folder = run_at(tmp_path / "r")
-    folder.append_round({"round": 1, "loss": math.nan, "per_class_accuracy": [0.1, math.inf]})
-    folder.append_round({"round": 2, "loss": 0.1 + 0.2})
+    folder.append_round(record_of(1, loss=math.nan, per_class_accuracy=[0.1, math.inf]))
+    folder.append_round(record_of(2, loss=0.1 + 0.2))
     assert folder.read_rounds() == [
-        {"round": 1, "loss": None, "per_class_accuracy": [0.1, None]},
-        {"round": 2, "loss": 0.1 + 0.2},
+        record_of(1, loss=None, per_class_accuracy=[0.1, None]),
+        record_of(2, loss=0.1 + 0.2),
     ]
 
 
@@ -88,8 +72,8 @@ def test_truncate_drops_later_rounds_and_a_half_written_line(tmp_path: Path, cut
     folder.rounds.write_bytes(whole[:-cut])
     folder.truncate_rounds(after_round=3)
     assert whole.startswith(folder.rounds.read_bytes())
-    folder.append_round({"round": 4, "accuracy": 0.4})
-    folder.append_round({"round": 5, "accuracy": 0.5})
+    folder.append_round(record_of(4))
+    folder.append_round(record_of(5))
     assert folder.rounds.read_bytes() == whole
 
 
@@ -101,10 +85,41 @@ def test_truncate_refuses_a_file_that_lacks_earlier_rounds(tmp_path: Path) -> No
 
 def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     folder = run_at(tmp_path / "r", rounds=1)
+    whole = folder.rounds.read_text()
     for line in ("{half\n", "[]\n", '{"accuracy": 1}\n'):
-        folder.rounds.write_text('{"round": 1}\n' + line)
+        folder.rounds.write_text(whole + line)
         with pytest.raises(InputError, match=r"rounds.jsonl, line 2 is damaged"):
             folder.read_rounds()
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"stale_updates": "1"}, "stale_updates: Input should be a valid integer"),
+        ({"late_updates": [{"client": 3}]}, "late_updates.0.staleness_rounds: Field required"),
+        ({"participants": [0, -1]}, "participants.1: Input should be greater than or equal to 0"),
+        ({"shadows": {"other": 1}}, "shadows.other: Input should be an object"),
+    ],
+)
+def test_a_field_of_another_kind_is_named(tmp_path: Path, changes: dict[str, Any], place: str) -> None:
+    folder = run_at(tmp_path / "r", rounds=1)
+    folder.append_round(record_of(2, **changes))
+    with pytest.raises(InputError, match=re.escape(f"line 2 is damaged ({place}")):
+        folder.read_rounds()
+
+
+def test_keys_that_are_not_known_are_kept(tmp_path: Path) -> None:
+    folder = run_at(tmp_path / "r")
+    late = {"client": 3, "staleness_rounds": 2, "weight": 2.0, "iterations": 0, "gamma": 0.5, "unique": True}
+    folder.append_round(record_of(1, late_updates=[late], newer="x"))
+    assert folder.read_rounds() == [record_of(1, late_updates=[late], newer="x")]
+
+
+def test_lines_of_an_older_version_may_lack_what_came_later(tmp_path: Path) -> None:
+    folder = run_at(tmp_path / "r")
+    older = {key: value for key, value in record_of(1).items() if key != "late_updates"}
+    folder.append_round(older)
+    assert folder.read_rounds() == [older]
 
 
 def test_checkpoint_and_result(tmp_path: Path) -> None:
@@ -112,9 +127,22 @@ def test_checkpoint_and_result(tmp_path: Path) -> None:
     assert folder.read_result() is None
     folder.save_checkpoint({"round": 1, "weights": torch.ones(3)})
     assert folder.load_checkpoint()["weights"].tolist() == [1, 1, 1]
-    folder.write_result({"schema": 1, "loss": math.nan})
-    assert json.loads(folder.result.read_text()) == {"schema": 1, "loss": None}
-    assert folder.read_result() == {"schema": 1, "loss": None}
+    result = run_result(
+        method="weighted",
+        dataset="digits",
+        model="mlp",
+        seed=0,
+        records=[record_of(1)],
+        target_accuracy=0.8,
+        first_late_round=None,
+        wall_seconds=1.0,
+    )
+    folder.write_result({**result, "note": math.nan})
+    assert json.loads(folder.result.read_text()) == {**result, "note": None}
+    assert folder.read_result() == {**result, "note": None}
+    folder.result.write_text(folder.result.read_text().replace('"target": 0.8', '"target": "high"'))
+    with pytest.raises(InputError, match=re.escape("result.json is damaged (rounds_to_target.target: Input should be")):
+        folder.read_result()
 
 
 def test_open_wants_a_run_folder(tmp_path: Path) -> None:
@@ -123,44 +151,13 @@ def test_open_wants_a_run_folder(tmp_path: Path) -> None:
     assert RunFolder.open(run_at(tmp_path / "r").path).rounds.exists()
 
 
-def test_find_runs_in_a_comparison_keeps_its_order(tmp_path: Path) -> None:
-    comparison = ComparisonFolder.create(tmp_path, ["weighted", "inversion"], [0, 1])
-    for method in ("inversion", "weighted"):
-        run_at(comparison.run_path(method, 0))
-    assert [run.path for run in find_runs(tmp_path)] == [
-        tmp_path / "weighted" / "seed-0",
-        tmp_path / "inversion" / "seed-0",
-    ]
-
-
-def test_find_runs_below_a_folder_sorts_seeds_as_numbers(tmp_path: Path) -> None:
-    for seed in (10, 2):
-        run_at(tmp_path / f"seed-{seed}")
-    assert [run.path.name for run in find_runs(tmp_path)] == ["seed-2", "seed-10"]
-    assert [run.path for run in find_runs(tmp_path / "seed-2")] == [tmp_path / "seed-2"]
-
-
-def test_find_runs_where_there_are_none(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no run folder"):
-        find_runs(tmp_path / "missing")
-
-
-def test_a_damaged_comparison_is_named(tmp_path: Path) -> None:
-    (tmp_path / "comparison.json").write_text("[")
-    with pytest.raises(InputError, match="comparison.json is damaged"):
-        find_runs(tmp_path)
-
-
 def test_a_run_that_is_being_written_is_neither_resumed_nor_replaced(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "run")
-    folder.append_round({"round": 1})
+    folder.append_round(record_of(1))
     with folder.locked():
         with pytest.raises(InputError, match="another process is writing"), RunFolder(tmp_path / "run").locked():
             pass
         with pytest.raises(InputError, match="another process is writing"):
             RunFolder.create(tmp_path / "run", force=True)
-    assert folder.read_rounds() == [{"round": 1}]
+    assert folder.read_rounds() == [record_of(1)]
     RunFolder.create(tmp_path / "run", force=True)
-
-
-# --- inversions -----------------------------------------------------------------------------------------------------
