@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kept import RECORDS, finished_runs, is_sweep, sweep_runs
-
+from docs.tools.kept_records import RECORDS, finished_runs, is_sweep, sweep_runs
 from stalefl.config.loading import load_experiment
 from stalefl.formatting import MISSING
 from stalefl.records.metrics import AFFECTED

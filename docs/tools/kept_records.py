@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from docs.tools.markdown_page import DOCS
 from stalefl.config.loading import load_experiment
 from stalefl.config.naming import METHOD, value_text
 from stalefl.contracts import DataContext
@@ -22,7 +23,7 @@ from stalefl.records.sweep_folder import SweepFolder
 from stalefl.run.summary import summarise
 from stalefl.run.tasks import Task
 
-RECORDS = Path(__file__).parent / "records"
+RECORDS = DOCS / "records"
 SWEEP = "runs.jsonl"
 KEPT = (
     "config.toml",
