@@ -25,8 +25,19 @@ def commands(command: Any = None, path: str = "stalefl") -> Iterator[tuple[str, 
 
 
 def cli_page() -> str:
-    intro = """Exit codes: 0 on success, 2 on bad input (one line on stderr), 1 on a failure of stalefl's own or of a
-check of `plugins check`, 130 after Ctrl-C. Progress and warnings go to stderr, results to stdout.
+    intro = """Every command takes `--json` (one document on stdout), `-q` (silent) and `-v` (details, and where an error
+arose). Progress and warnings go to stderr, results to stdout.
+
+| exit code | meaning |
+| --- | --- |
+| 0 | success |
+| 1 | a failure of stalefl or of a plugin, a failed run of `sweep`, or a failed check of `plugins check` |
+| 2 | bad input; one line on stderr says what is wrong and what would be valid |
+| 3 | a condition of `privacy-audit --fail-if` is met |
+| 130 | stopped by Ctrl-C; `simulate`, `sweep` and `privacy-audit` also by SIGTERM |
+
+`simulate`, `sweep` and `privacy-audit` save what is done when they are stopped, and go on with `--resume`. Other commands
+keep nothing of what they had found.
 
 "As TABLE.KEY" means that the option sets this key of the [experiment](experiment-file.md); the default beside it is the
 key's own, and holds where neither the experiment file nor the run sets the key."""
