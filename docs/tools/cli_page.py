@@ -25,8 +25,8 @@ def commands(command: Any = None, path: str = "stalefl") -> Iterator[tuple[str, 
 
 
 def cli_page() -> str:
-    intro = """Every command takes `--json` (one document on stdout), `-q` (silent) and `-v` (details, and where an error
-arose). Progress and warnings go to stderr, results to stdout.
+    intro = """Every command takes `--json` (one document on stdout), `-q` (silent) and `-v` (details, and where an
+error arose). Progress and warnings go to stderr, results to stdout.
 
 | exit code | meaning |
 | --- | --- |
@@ -36,8 +36,8 @@ arose). Progress and warnings go to stderr, results to stdout.
 | 3 | a condition of `privacy-audit --fail-if` is met |
 | 130 | stopped by Ctrl-C; `simulate`, `sweep` and `privacy-audit` also by SIGTERM |
 
-`simulate`, `sweep` and `privacy-audit` save what is done when they are stopped, and go on with `--resume`. Other commands
-keep nothing of what they had found.
+`simulate`, `sweep` and `privacy-audit` save what is done when they are stopped, and go on with `--resume`. Other
+commands keep nothing of what they had found.
 
 "As TABLE.KEY" means that the option sets this key of the [experiment](experiment-file.md); the default beside it is the
 key's own, and holds where neither the experiment file nor the run sets the key."""

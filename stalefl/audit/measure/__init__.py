@@ -1,0 +1,1 @@
+"""The figures of an audit: what attacks recovered, measured against the truth."""
