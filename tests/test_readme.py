@@ -27,7 +27,10 @@ INDENTED = re.compile(r"^ {4,}.+$", re.MULTILINE)
 LOOP = re.compile(r"^ *for (\w+) in (\S+) [^\n]*; do\n(.*?)^ *done$", re.MULTILINE | re.DOTALL)
 README_BYTES = 8192
 NOT_YET_WRITTEN = {".lock", "partition.png"}
-LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+OWN_PATH = re.compile(r"`((?:stalefl|tests|docs|examples|plugins|benchmarks)/[\w./-]+)`")
+OF_A_TUTORIAL = {"tests/test_method.py"}
+"""Files of the package that write-a-compensator.md makes."""
+LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
 
 
 def text_of(page: Path | str) -> str:
@@ -141,5 +144,25 @@ def test_every_file_and_field_of_a_run_is_named() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    targets = LINK.findall(page.read_text(encoding="utf-8"))
-    assert [target for target in targets if not (page.parent / target).exists()] == []
+    dead = []
+    for target, anchor in LINK.findall(text_of(page)):
+        place = page.parent / target if target else page
+        if not place.exists() or (anchor and anchor not in anchors_of(place)):
+            dead.append(f"{target}#{anchor}")
+    assert dead == []
+
+
+def anchors_of(page: Path) -> set[str]:
+    """The places of a page that links can name, as GitHub makes them from its headings."""
+    text = text_of(page)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    made = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return made | set(re.findall(r'<a id="([^"]+)">', text))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_paths_of_the_repository_exist(page: Path) -> None:
+    """Those in backticks that begin with one of its folders; the changelog tells of files that are gone."""
+    if page.name != "CHANGELOG.md":
+        paths = set(OWN_PATH.findall(text_of(page))) - OF_A_TUTORIAL
+        assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
