@@ -75,14 +75,14 @@ def _records_table(kind: str, name: str, choice: str = "") -> str:
 
 
 def _labels(runs: Sequence[SweepRun]) -> list[str]:
-    """Of each run its method with the options that were tried, where nothing else varies, or else its cell."""
+    """A label for each run: its method with the options tried where nothing else varies, or else its cell."""
     if all(METHOD in run.values and all(key.startswith("method.") for key in run.values) for run in runs):
         return row_names([Setting(run.values, [run.result], run.seeds) for run in runs])
     return [cell_label(run.values) for run in runs]
 
 
 def _errors(content: Sheet) -> str:
-    """Of a sweep's table only the keys and the errors of estimates."""
+    """The keys and the errors of estimates of a sweep's table."""
     shown = [column for column, header in enumerate(content.headers) if column < content.keys or "error" in header]
     rows = [[row[column] for column in shown] for row in content.rows]
     return sheet_markdown(Sheet(content.keys, [content.headers[column] for column in shown], rows, []))
