@@ -61,7 +61,7 @@ bench: $(READY)  ## local-training throughput against a bare PyTorch loop
 	@$(BIN)/python benchmarks/local_training.py
 
 docs: $(READY)  ## regenerate the generated pages in docs/
-	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m docs.tools.generate
 
 clean:  ## remove .venv, caches and runs/demo
 	rm -rf .venv .venv-flower .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build runs/demo stalefl.egg-info

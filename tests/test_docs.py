@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import re
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from docs.tools.cli_page import commands
+from docs.tools.generate import PAGES
+from docs.tools.plugins_page import hooks_of
 from stalefl.builtins.plugin import stalefl_compensators
 from stalefl.config.explain import keys_of
 from stalefl.config.schema import Experiment
@@ -19,18 +20,6 @@ from stalefl.records.comparison_folder import find_runs
 from stalefl.records.describe import DOCUMENTS, object_types
 
 DOCS = Path(__file__).parents[1] / "docs"
-
-
-def _generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_generate", DOCS / "generate.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-generate = _generator()
 
 
 def read(name: str) -> str:
@@ -46,19 +35,19 @@ def section(page: str, heading: str) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("name", ["cli.md", "experiment-file.md", "plugins.md", "records.md", "results.md"])
+@pytest.mark.parametrize("name", PAGES)
 def test_the_generated_pages_are_up_to_date(name: str) -> None:
-    assert read(name) == generate.pages()[name], f"docs/{name} is out of date: run `make docs`"
+    assert read(name) == PAGES[name](), f"docs/{name} is out of date: run `make docs`"
 
 
-@pytest.mark.parametrize("hook", generate.hooks_of(), ids=lambda hook: hook.__name__)
+@pytest.mark.parametrize("hook", hooks_of(), ids=lambda hook: hook.__name__)
 def test_every_hook_is_documented(hook: Any) -> None:
     assert inspect.getdoc(hook)
     assert hook.__name__ in read("plugins.md")
     assert hook.__name__ in read("write-a-plugin.md")
 
 
-@pytest.mark.parametrize("hook", generate.hooks_of(), ids=lambda hook: hook.__name__)
+@pytest.mark.parametrize("hook", hooks_of(), ids=lambda hook: hook.__name__)
 def test_every_hook_is_tested(hook: Any) -> None:
     """In tests/test_hooks.py, by a test that has its name."""
     tests = (Path(__file__).parent / "test_hooks.py").read_text(encoding="utf-8")
@@ -67,11 +56,11 @@ def test_every_hook_is_tested(hook: Any) -> None:
 
 
 def test_hooks_are_found() -> None:
-    names = [hook.__name__ for hook in generate.hooks_of()]
+    names = [hook.__name__ for hook in hooks_of()]
     assert {"stalefl_datasets", "stalefl_models", "stalefl_compensators"} <= set(names)
 
 
-@pytest.mark.parametrize(("path", "command"), list(generate.commands()))
+@pytest.mark.parametrize(("path", "command"), list(commands()))
 def test_every_command_and_option_is_documented(path: str, command: Any) -> None:
     assert command.help, f"{path} has no help"
     text = section(read("cli.md"), f"## `{path}`")

@@ -1,0 +1,1 @@
+"""Runs, comparisons and sweeps: built from experiments, carried out, recorded and summarised."""

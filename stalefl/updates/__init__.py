@@ -1,0 +1,1 @@
+"""Single updates, of a run, of files or made on the spot, and their inversion."""

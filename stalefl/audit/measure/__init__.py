@@ -1,1 +1,1 @@
-"""What an audit measures with: how near recovered samples and labels are to the true ones, which no attack sees."""
+"""The figures of an audit: what attacks recovered, measured against the truth."""

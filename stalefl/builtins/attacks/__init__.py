@@ -1,1 +1,1 @@
-"""The built-in attacks, one plugin a file: each sees an exposure of an update and gives back the leak that it found."""
+"""The built-in attacks, one file each."""

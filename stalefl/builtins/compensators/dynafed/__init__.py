@@ -1,0 +1,1 @@
+"""DynaFed: the method, its trajectory matching, and its augmentation of images."""

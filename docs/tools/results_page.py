@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from kept import RECORDS, SweepRun, finished_runs, is_sweep, sweep_runs
-from overview import overview_markdown
-from uniqueness import uniqueness_markdown
-
+from docs.tools.kept_records import RECORDS, SweepRun, finished_runs, is_sweep, sweep_runs
+from docs.tools.markdown_page import DOCS
+from docs.tools.results_overview import overview_markdown
+from docs.tools.uniqueness_table import uniqueness_markdown
 from stalefl.config.loading import toml_value
 from stalefl.config.naming import METHOD, cell_label
 from stalefl.records.run_groups import Setting
@@ -21,7 +20,6 @@ from stalefl.report.tables.methods import comparison_markdown
 from stalefl.report.tables.pivots import pivots_markdown, row_names
 from stalefl.report.tables.settings import Sheet, sheet, sheet_markdown
 
-DOCS = Path(__file__).parent
 SEED = re.compile(r"seed-\d+")
 TABLE = re.compile(
     r"<!-- (table|settings|estimates|windows|uniqueness|audit|grid|overview) (\S+)((?: \S+)*) -->\n.*?<!-- end -->",
@@ -77,14 +75,14 @@ def _records_table(kind: str, name: str, choice: str = "") -> str:
 
 
 def _labels(runs: Sequence[SweepRun]) -> list[str]:
-    """Of each run its method with the options that were tried, where nothing else varies, or else its cell."""
+    """A label for each run: its method with the options tried where nothing else varies, or else its cell."""
     if all(METHOD in run.values and all(key.startswith("method.") for key in run.values) for run in runs):
         return row_names([Setting(run.values, [run.result], run.seeds) for run in runs])
     return [cell_label(run.values) for run in runs]
 
 
 def _errors(content: Sheet) -> str:
-    """Of a sweep's table only the keys and the errors of estimates."""
+    """The keys and the errors of estimates of a sweep's table."""
     shown = [column for column, header in enumerate(content.headers) if column < content.keys or "error" in header]
     rows = [[row[column] for column in shown] for row in content.rows]
     return sheet_markdown(Sheet(content.keys, [content.headers[column] for column in shown], rows, []))

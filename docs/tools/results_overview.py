@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kept import RECORDS, finished_runs, is_sweep, sweep_runs
-
+from docs.tools.kept_records import RECORDS, finished_runs, is_sweep, sweep_runs
 from stalefl.config.loading import load_experiment
 from stalefl.formatting import MISSING
 from stalefl.records.metrics import AFFECTED
@@ -17,7 +16,7 @@ from stalefl.report.tables.pivots import PERIOD
 NOBODY_LATE, AS_THEY_ARE = "unstale", "unweighted"
 INVERSIONS = ("inversion", "anchored-inversion")
 LEAST_LOSS = 0.05
-"""Of accuracy; where staleness costs less, a share of it says nothing."""
+"""A loss of accuracy; where staleness costs less, a share of the loss says nothing."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Measured:
 
     @property
     def seeds(self) -> set[int]:
-        """Those of which every method that the table names has a run."""
+        """The seeds of which every method that the table names has a run."""
         named = (NOBODY_LATE, AS_THEY_ARE, *self.inversions)
         return set.intersection(*(set(self.scores.get(method, ())) for method in named))
 
@@ -76,7 +75,7 @@ def _figure(accuracy: float) -> str:
 
 
 def _measured(names: Sequence[str]) -> Iterator[Measured]:
-    """Records of one setting, as of methods that were measured apart, are one row."""
+    """One row per setting, also where its methods were measured apart."""
     settings: dict[str, dict[str, dict[int, float]]] = {}
     for name in names:
         experiment = load_experiment(RECORDS / name / "config.toml").model_dump()
@@ -87,7 +86,7 @@ def _measured(names: Sequence[str]) -> Iterator[Measured]:
 
 
 def _results(name: str) -> list[tuple[Mapping[str, Any], Result]]:
-    """What each run found, and the values that a sweep gave its keys."""
+    """The values that a sweep gave its keys, and the result, of each run."""
     if is_sweep(name):
         return [(run.values, run.result) for run in sweep_runs(name)]
     return [({}, result) for _, result in finished_runs(name)]

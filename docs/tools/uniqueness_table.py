@@ -1,4 +1,4 @@
-"""Table 8: how often the uniqueness test is right, of runs in which every client holds one class."""
+"""Table 8: how often the uniqueness test is right in runs in which every client holds one class."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from stalefl.records.estimates import WINDOW_ROUNDS
 from stalefl.records.run_folder import RunFolder
 
 Verdicts = list[tuple[bool, bool]]
-"""Of late updates: whether the client's data are unique, and whether the test took them for that."""
+"""For each late update whether the client's data are unique, and whether the test took them for that."""
 
 
 def uniqueness_markdown(runs: Sequence[RunFolder]) -> str:
-    """A row for each window of rounds, a column for each shadow, over all runs: the share of late updates told rightly;
-    in brackets the unique ones found and the others told."""
+    """A row for each window of rounds, and a column for each shadow.
+
+    A cell has the share of late updates told rightly over all runs; in brackets the share of unique ones found and the
+    share of others told.
+    """
     verdicts: dict[int, dict[str, Verdicts]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
         records = run.read_rounds()

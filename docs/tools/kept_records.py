@@ -1,7 +1,7 @@
 """The records in docs/records: how they come there, and what is read from them.
 
-Of a run or comparison all but weights and checkpoints is kept, beside methods and seeds that were kept before; of a
-sweep the results of its runs, one line each; of an audit its settings, figures and pictures.
+A run or comparison keeps all but weights and checkpoints, beside methods and seeds that were kept before. A sweep keeps
+the results of its runs, one line each. An audit keeps its settings, figures and pictures.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from docs.tools.markdown_page import DOCS
 from stalefl.config.loading import load_experiment
 from stalefl.config.naming import METHOD, value_text
 from stalefl.contracts import DataContext
@@ -23,7 +24,7 @@ from stalefl.records.sweep_folder import SweepFolder
 from stalefl.run.summary import summarise
 from stalefl.run.tasks import Task
 
-RECORDS = Path(__file__).parent / "records"
+RECORDS = DOCS / "records"
 SWEEP = "runs.jsonl"
 KEPT = (
     "config.toml",
@@ -39,7 +40,7 @@ KEPT = (
 
 @dataclass(frozen=True)
 class SweepRun:
-    """What a run of a sweep found: the values of its cell's keys, and how many seeds the cell was to have."""
+    """The result of a run of a sweep, the values of its cell's keys, and how many seeds the cell was to have."""
 
     values: Mapping[str, Any]
     seeds: int
@@ -47,17 +48,17 @@ class SweepRun:
 
     @property
     def place(self) -> str:
-        """Its cell and seed."""
+        """The run's cell and seed, as text."""
         return json.dumps([self.values, self.result["seed"]], sort_keys=True)
 
 
 def is_sweep(name: str) -> bool:
+    """Whether docs/records/NAME holds the runs of a sweep."""
     return (RECORDS / name / SWEEP).is_file()
 
 
 def sweep_runs(name: str) -> list[SweepRun]:
-    """The runs of the sweep kept as docs/records/NAME, in the order of their values other than methods and what their
-    options are."""
+    """The runs of the sweep kept as docs/records/NAME, in the order of their values other than methods and options."""
     return sorted(_kept_runs(name), key=_by_values)
 
 
@@ -68,7 +69,7 @@ def _by_values(run: SweepRun) -> list[tuple[float, str]]:
 
 
 def _kept_runs(name: str) -> list[SweepRun]:
-    """Those of a sweep as they were kept; none if it was not."""
+    """The runs of a sweep in the order in which they were kept; none if the sweep was not kept."""
     if not is_sweep(name):
         return []
     return [SweepRun(**json.loads(line)) for line in (RECORDS / name / SWEEP).read_text(encoding="utf-8").splitlines()]

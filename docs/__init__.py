@@ -1,0 +1,1 @@
+"""The documentation of stalefl: pages, decisions, records, and the tools that write the generated pages."""
