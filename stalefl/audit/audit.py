@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stalefl.audit.cases import Bench, Case, Truth, load_cases, load_truths, store_cases, truth_of
+from stalefl.audit.cases import Bench, Case, Truth, cases_of, load_cases, load_truths, store_cases
 from stalefl.audit.defences import Defence
 from stalefl.audit.plan import Plan
 from stalefl.config.loading import experiment_to_toml, load_experiment
@@ -40,13 +40,12 @@ class Audit:
 def open_audit(
     experiment: Experiment,
     dataset: Dataset,
-    observed: Sequence[tuple[str, ObservedUpdate]],
+    updates: Sequence[tuple[str, ObservedUpdate]],
     folder: AuditFolder,
     force: bool = False,
 ) -> Audit:
     """An audit of titled updates in a new folder, checked before that is made. Raises InputError."""
-    cases = [Case.of(update, title) for title, update in observed]
-    truths = [truth_of(update) for _, update in observed]
+    cases, truths = cases_of(updates)
     audit = _audit(experiment, dataset, cases, truths, folder)
     folder.make(force)
     folder.write_config(experiment_to_toml(experiment))

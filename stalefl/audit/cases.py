@@ -70,6 +70,11 @@ def truth_of(observed: ObservedUpdate) -> Truth | None:
     return Truth(as_vectors(inputs, observed.token_table), targets)
 
 
+def cases_of(updates: Sequence[tuple[str, Observed]]) -> tuple[list[Case], list[Truth | None]]:
+    """The cases of titled updates, and apart from them the truth of each."""
+    return [Case.of(update, title) for title, update in updates], [truth_of(update) for _, update in updates]
+
+
 def store_cases(folder: AuditFolder, cases: Sequence[Case], truths: Sequence[Truth | None]) -> None:
     """Truths have a file of their own, which no attack reads."""
     save_tree(folder.truth, [None if truth is None else dict(vars(truth)) for truth in truths])

@@ -63,7 +63,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Audit:
 
 
 def test_case_by_case_every_cell_and_every_restart(uninterrupted: Audit) -> None:
-    order = [(a.case, a.attack, a.defence, a.restart) for a in uninterrupted.attempts]
+    order = [(a.case, a.attack, a.defence, a.restart) for a in all_attempts(uninterrupted)]
     of_a_case = [("idlg", defence, restart) for defence in ("none", "noise=0.01") for restart in (0, 1)]
     assert order == [(case, *rest) for case in (0, 1) for rest in of_a_case]
 
@@ -89,7 +89,7 @@ def test_stopped_and_gone_on_with_is_uninterrupted(uninterrupted: Audit, tmp_pat
 
 
 def test_an_attack_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
-    attempt = opened(tmp_path / "out").attempts[0]
+    attempt = all_attempts(opened(tmp_path / "out"))[0]
     assert make_attempt(attempt, lambda share: None, lambda: True) is None
     assert not attempt.path.exists()
 
@@ -155,7 +155,7 @@ def test_a_folder_that_is_replaced_is_read_anew(tmp_path: Path) -> None:
     other = first.bench.cases[0]
     save_tree(folder(tmp_path / "out").cases, [{**case.to_tree(), "delta": other.delta} for case in first.bench.cases])
     second = reopen_audit(tmp_path / "out", CONTEXT)
-    for attempt in second.attempts:
+    for attempt in all_attempts(second):
         attempt.path.unlink()
     assert attacked(second)
     after = results(second)

@@ -78,18 +78,3 @@ def test_labels_alone_make_no_picture(tmp_path: Path, networks: Networks) -> Non
         write(attempt, recovered(truth(audit, attempt.case).targets, None))
     text, pictures = page_of(audit, networks)
     assert (pictures, "<figure>" in text, "labels told" in text) == ([], False, True)
-
-
-def test_the_picture_has_the_recovered_beside_the_true_ones(tmp_path: Path, networks: Networks) -> None:
-    """Columns: true, none, noise. Where the samples themselves are recovered, the first two are alike."""
-    audit = opened(tmp_path / "out")
-    write_all(audit, exact=True)
-    page_of(audit, networks)
-    pixels = np.asarray(Image.open(audit.folder.picture("idlg")).convert("L")).astype(float)
-    lower = pixels[pixels.shape[0] // 2 :]
-    dark = np.flatnonzero((lower < 250).any(axis=0))
-    columns = np.split(dark, np.flatnonzero(np.diff(dark) > 1) + 1)
-    assert len(columns) == 3
-    width = min(map(len, columns))
-    true, found, noise = (lower[:, column[:width]] for column in columns)
-    assert 5 * np.abs(true - found).mean() < np.abs(true - noise).mean()

@@ -101,5 +101,5 @@ def test_an_update_of_zero_tells_nothing_and_breaks_nothing(attack: Attack) -> N
 @every
 def test_what_needs_a_gradients_lengths_is_unfit_where_clients_run_adam(attack: Attack) -> None:
     assert attack.unfit(exposure()) == ""
-    reason = attack.unfit(exposure(training=LocalTraining(local_epochs=1, optimizer="adam")))
+    reason = attack.unfit(exposure(training=LocalTraining(local_epochs=1, lr=0.1, optimizer="adam")))
     assert ("Adam" in reason) is isinstance(attack, Dlg | Idlg | LinearLayer)
