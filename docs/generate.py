@@ -28,6 +28,7 @@ from stalefl.cli.common import grouped, named_key
 from stalefl.config.explain import Key, keys_of
 from stalefl.config.schema import Experiment
 from stalefl.registry import BUILTINS, KINDS, Description, Plugin, Registry
+from stalefl.report.tables.markdown import markdown_table
 from stalefl.testing.findings import title
 from stalefl.testing.packages import CHECKS
 
@@ -205,8 +206,7 @@ def _record_section(record: Description) -> str:
 
 
 def _table(headings: list[str], rows: list[list[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return markdown_table(headings, rows, "l" * len(headings)).rstrip()
 
 
 def _page(title: str, *parts: str) -> str:

@@ -1,0 +1,1 @@
+"""The page of ``stalefl report``, in one file of HTML."""
