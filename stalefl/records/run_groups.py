@@ -20,7 +20,7 @@ from stalefl.records.sweep_folder import SweepFolder
 Settings = dict[str, Any]
 """Dotted keys and their values."""
 NOT_SETTINGS = ("run.seed", "run.seeds", "run.jobs", "run.checkpoint_every_rounds")
-"""Keys that say how often or how runs are made, not what is run; figures do not depend on the last two."""
+"""Keys that say how often or how runs are made, not what is run; metrics do not depend on the last two."""
 RECORDING = ("evaluation.oracle", "evaluation.shadows.", "audit.", "observers.")
 """Keys, or their beginnings, that say what else is measured: they change neither training nor accuracies."""
 

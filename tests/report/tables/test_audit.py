@@ -96,3 +96,9 @@ def test_the_terminal_shows_the_same_figures() -> None:
     ] in lines
     assert ["(noise)", "5.0", "–", "–", "–", "–"] in lines
     assert "not made: a [b] c" in screen.getvalue()
+
+
+def test_a_bar_in_a_note_does_not_break_the_table() -> None:
+    row = audit_markdown(document(not_made("idlg", "a|b"))).splitlines()[2]
+    assert row.startswith("| idlg |")
+    assert r" not made: a\|b |" in row

@@ -79,3 +79,9 @@ def test_windows_over_seeds_of_which_one_ran_longer() -> None:
         "| 1–20 | 1.500 ± 0.707 | 0.600 ± 0.141 | 0.200 |",
         "| 21–40 | 2.000 | 0.900 | 0.600 |",
     ]
+
+
+def test_a_bar_in_the_label_of_a_shadow_does_not_break_the_tables() -> None:
+    records = [{**r, "shadows": {"a|b": r["shadows"]["other"]}} for r in RECORDS]
+    assert r"| a\|b | 0.500 |" in estimation_markdown({"title": ("inversion", [records])})
+    assert windows_markdown([records], "inversion").splitlines()[0].endswith(r"| inversion | a\|b |")

@@ -69,3 +69,7 @@ def test_rejected_updates_are_reported() -> None:
     assert "Rejected updates (not finite): a 3." in comparison_markdown(results)
     assert "a 3." in printed(results)
     assert "Rejected" not in comparison_markdown(RESULTS)
+
+
+def test_a_bar_in_the_name_of_a_method_does_not_break_the_table() -> None:
+    assert comparison_markdown([result("a|b", 0, 0.5)]).splitlines()[2].startswith(r"| a\|b | 0.500 |")
