@@ -1,4 +1,4 @@
-"""Settings in words, as commands and pages tell them."""
+"""Settings, classes and quantities as text, which commands, tables and pages show."""
 
 from __future__ import annotations
 

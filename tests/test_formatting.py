@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stalefl.contracts import LocalTraining
-from stalefl.formatting import duration, guarantee_in_words, program_in_words
+from stalefl.formatting import duration, guarantee_in_words, program_in_words, seconds_text, share_text
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,8 @@ def test_a_guarantee() -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_seconds_and_shares_as_text() -> None:
+    assert [seconds_text(value) for value in (None, 0.00123456, 12.34, 2809.9)] == ["–", "0.00123", "12.3", "2810"]
+    assert [share_text(value) for value in (None, 0.0071, 2.19)] == ["–", "0.7 %", "219 %"]

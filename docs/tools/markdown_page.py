@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stalefl.config.explain import Key
+from stalefl.report.tables.markdown import markdown_table
 
 ROOT = Path(__file__).parents[2]
 """The repository."""
@@ -21,8 +22,7 @@ def page(title: str, *parts: str) -> str:
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table whose columns are all flush left, without a newline at its end."""
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return markdown_table(headings, rows, "l" * len(headings)).rstrip()
 
 
 def key_table(heading: str, keys: Sequence[Key]) -> str:

@@ -11,6 +11,7 @@ from stalefl.config.loading import load_experiment
 from stalefl.formatting import MISSING
 from stalefl.records.metrics import AFFECTED
 from stalefl.records.ranking import Result
+from stalefl.report.tables.markdown import markdown_table
 from stalefl.report.tables.pivots import PERIOD
 
 NOBODY_LATE, AS_THEY_ARE = "unstale", "unweighted"
@@ -47,12 +48,9 @@ class Measured:
 
 def overview_markdown(names: Sequence[str]) -> str:
     """A row for each comparison kept as docs/records/NAME, and for each setting of a sweep."""
-    lines = [
-        ["setting", "seeds", NOBODY_LATE, AS_THEY_ARE, "best baseline", *INVERSIONS, "they recover"],
-        ["---", *["---:"] * 3, "---", *["---:"] * 3],
-        *(_row(measured) for measured in _measured(names) if measured.seeds),
-    ]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    headers = ["setting", "seeds", NOBODY_LATE, AS_THEY_ARE, "best baseline", *INVERSIONS, "they recover"]
+    rows = [_row(measured) for measured in _measured(names) if measured.seeds]
+    return markdown_table(headers, rows, "lrrrlrrr")
 
 
 def _row(measured: Measured) -> list[str]:

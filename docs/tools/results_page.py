@@ -49,7 +49,7 @@ def _records_table(kind: str, name: str, choice: str = "") -> str:
     if kind == "grid":
         return "\n" + pivots_markdown(_settings(name, choice.split())) + "\n"
     if kind == "audit":
-        return audit_markdown(json.loads((RECORDS / name / "result.json").read_text())) + "\n"
+        return audit_markdown(json.loads((RECORDS / name / "result.json").read_text()))
     if kind in ("table", "settings") and is_sweep(name):
         runs_of_sweep = sweep_runs(name)
         labels = [run.result["method"] for run in runs_of_sweep] if kind == "table" else _labels(runs_of_sweep)

@@ -9,6 +9,7 @@ from typing import Any
 from stalefl.config.loading import load_experiment
 from stalefl.records.estimates import WINDOW_ROUNDS
 from stalefl.records.run_folder import RunFolder
+from stalefl.report.tables.markdown import markdown_table
 
 Verdicts = list[tuple[bool, bool]]
 """For each late update whether the client's data are unique, and whether the test took them for that."""
@@ -29,11 +30,12 @@ def uniqueness_markdown(runs: Sequence[RunFolder]) -> str:
             for label, client, taken in _told(record):
                 verdicts[window][label].append((client in unique, taken))
     labels = list(dict.fromkeys(label for window in verdicts.values() for label in window))
-    lines = [["rounds", *(f"`{label}`" for label in labels)], ["---", *["---"] * len(labels)]]
+    rows = []
     for window, found in sorted(verdicts.items()):
         first = window * WINDOW_ROUNDS + 1
-        lines.append([f"{first}–{first + WINDOW_ROUNDS - 1}", *(_shares(found[label]) for label in labels)])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        rows.append([f"{first}–{first + WINDOW_ROUNDS - 1}", *(_shares(found[label]) for label in labels)])
+    headers = ["rounds", *(f"`{label}`" for label in labels)]
+    return markdown_table(headers, rows, "l" * len(headers))
 
 
 def unique_clients(run: RunFolder, classes: int) -> set[int]:

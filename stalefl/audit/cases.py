@@ -70,7 +70,7 @@ def truth_of(observed: ObservedUpdate) -> Truth | None:
     return Truth(as_vectors(inputs, observed.token_table), targets)
 
 
-def cases_of(updates: Sequence[tuple[str, Observed]]) -> tuple[list[Case], list[Truth | None]]:
+def cases_of(updates: Sequence[tuple[str, ObservedUpdate]]) -> tuple[list[Case], list[Truth | None]]:
     """The cases of titled updates, and apart from them the truth of each."""
     return [Case.of(update, title) for title, update in updates], [truth_of(update) for _, update in updates]
 

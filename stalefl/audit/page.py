@@ -8,8 +8,9 @@ from typing import Any
 from stalefl.audit.audit import Audit
 from stalefl.audit.measure.metrics import METRICS
 from stalefl.formatting import guarantee_in_words, program_in_words
-from stalefl.report.page.html import embedded, write_page
-from stalefl.report.tables.audit import Row, columns, heading, rows, shown
+from stalefl.report.page.html import write_page
+from stalefl.report.page.image_sources import image_source
+from stalefl.report.tables.audit import AuditRow, audit_metric_text, audit_rows, measured_metrics, metric_heading
 
 STYLES = {
     "readable": "readable",
@@ -23,18 +24,18 @@ STYLES = {
 
 def write_audit_page(audit: Audit, result: Mapping[str, Any], pictures: Sequence[str]) -> None:
     """``report.html``, from ``result.json`` and the pictures."""
-    names = columns(result)
+    names = measured_metrics(result)
     content = {
         "title": f"Privacy audit: {result['model']} on {result['dataset']}",
         "subtitle": _subtitle(result),
         "verdict": result["verdict"],
         "violations": result["violations"],
         "unanswered": result["unanswered_conditions"],
-        "headings": [heading(name) for name in names],
-        "rows": [_row(row, names) for row in rows(result)],
+        "headings": [metric_heading(name) for name in names],
+        "rows": [_row(row, names) for row in audit_rows(result)],
         "footnote": "; ".join(result["networks"]),
         "pictures": [
-            {"source": embedded(audit.folder.picture(attack)), "caption": f"What {attack} recovers, by defence."}
+            {"source": image_source(audit.folder.picture(attack)), "caption": f"What {attack} recovers, by defence."}
             for attack in pictures
         ],
         "metrics": [METRICS[name] for name in names],
@@ -52,14 +53,14 @@ def _subtitle(result: Mapping[str, Any]) -> str:
     return f"{who}; samples: {each}; local program: {program_in_words(result['training'])}"
 
 
-def _row(row: Row, names: Sequence[str]) -> dict[str, Any]:
+def _row(row: AuditRow, names: Sequence[str]) -> dict[str, Any]:
     inputs, labels = row.inputs or {}, row.labels or {}
     reasons = [row.note, *(verdict.get("reason", "") for verdict in (inputs, labels))]
     return {
         "attack": row.attack,
         "defence": row.defence,
         "reference": row.reference,
-        "figures": [shown(name, row.figures) for name in names],
+        "metrics": [audit_metric_text(name, row.metrics) for name in names],
         "inputs": inputs.get("word", ""),
         "style": STYLES.get(inputs.get("word", ""), ""),
         "labels": labels.get("word", "").removeprefix("labels "),

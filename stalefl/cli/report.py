@@ -44,13 +44,13 @@ def report_command(
     if page.exists() and not force and not own_place:
         raise InputError(f"{page} exists; give another name, or --force to overwrite it")
     with Watch(quiet).reading(", ".join(map(str, runs))):
-        from stalefl.records.run_groups import gather
+        from stalefl.records.run_groups import read_run_groups
         from stalefl.report.page.overview import write_overview
 
-        gathered = gather(runs)
-        write_overview(gathered, page)
+        stored = read_run_groups(runs)
+        write_overview(stored, page)
     if json_output:
-        folders = [str(run.folder.path) for run in gathered.runs]
-        print_json({"schema": 1, "page": str(page), "settings": len(gathered.groups), "runs": folders})
+        folders = [str(run.folder.path) for run in stored.runs]
+        print_json({"schema": 1, "page": str(page), "settings": len(stored.groups), "runs": folders})
     elif not quiet:
-        console().print(f"page: {page} ({len(gathered.runs)} runs)", soft_wrap=True)
+        console().print(f"page: {page} ({len(stored.runs)} runs)", soft_wrap=True)

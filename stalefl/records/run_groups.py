@@ -21,10 +21,9 @@ from stalefl.records.sweep_folder import SweepFolder
 Settings = dict[str, Any]
 """Dotted keys and their values."""
 NOT_SETTINGS = ("run.seed", "run.seeds", "run.jobs", "run.checkpoint_every_rounds")
-"""Keys that say how often or how runs are made, not what is run; figures do not depend on the last two."""
+"""Keys that say how often or how runs are made, not what is run; metrics do not depend on the last two."""
 RECORDING = ("evaluation.oracle", "evaluation.shadows.", "audit.", "observers.")
 """Keys, or their beginnings, that say what else is measured: they change neither training nor accuracies."""
-OPTIONS = "method.options."
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,8 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Gathered:
-    """All runs. ``common`` are the settings of all of them."""
+class RunGroups:
+    """All runs, by their settings. ``common`` are the settings of all of them."""
 
     common: Settings
     groups: Sequence[Group]
@@ -122,7 +121,7 @@ class Gathered:
         ]
 
 
-def gather(paths: Sequence[Path]) -> Gathered:
+def read_run_groups(paths: Sequence[Path]) -> RunGroups:
     """The runs at or below ``paths``. Raises InputError where there are none, or a damaged one."""
     folders = {folder.path.resolve(): folder for path in paths for folder in find_runs(path)}
     found = [_stored(folder) for folder in folders.values()]
@@ -133,7 +132,7 @@ def gather(paths: Sequence[Path]) -> Gathered:
         by_values.setdefault(repr(_without(run.settings, common)), []).append(run)
     names = _names(runs)
     groups = sorted((_group(members, common, names) for members in by_values.values()), key=_by_values)
-    return Gathered(common, groups, len(found) - len(runs), find_inversions(paths), sum(map(_unbegun, paths)))
+    return RunGroups(common, groups, len(found) - len(runs), find_inversions(paths), sum(map(_unbegun, paths)))
 
 
 def _by_values(group: Group) -> list[tuple[bool, float, str]]:

@@ -16,6 +16,7 @@ from stalefl.records.metrics import (
     mean_after_first_late,
     mean_and_spread,
     rounds_to_target,
+    server_cost,
 )
 
 Records = list[dict[str, Any]]
@@ -95,3 +96,9 @@ def test_best_is_by_the_affected_class_then_overall_then_the_earliest() -> None:
     assert unmeasured is not None
     assert unmeasured["round"] == 2
     assert best_record(records([None])) is None
+
+
+def test_costs_without_a_run_or_a_late_update() -> None:
+    assert server_cost([]).each is None
+    assert server_cost([]).of_training is None
+    assert server_cost([[{"server_seconds": 3.0, "client_seconds": 4.0, "stale_updates": 0}]]).run == 3.0

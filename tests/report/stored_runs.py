@@ -25,11 +25,16 @@ def finished(
     iterations: int = 0,
     environment: Mapping[str, Any] | None = None,
     changes: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
     **tables: Mapping[str, Any],
 ) -> RunFolder:
     """A finished run whose accuracy on class 5 in each round is given. From round 2 on an update of client 3 is late;
     the server takes 0.5 s a round, the clients 2 s."""
-    flags = {"method": {"name": method}, **tables, "run": {"seed": seed, "rounds": len(affected)}}
+    flags = {
+        "method": {"name": method, "options": options or {}},
+        **tables,
+        "run": {"seed": seed, "rounds": len(affected)},
+    }
     experiment = load_experiment(flags=flags)
     folder = RunFolder.create(path)
     folder.write_config(experiment_to_toml(experiment))

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from stalefl.formatting import MISSING
 from stalefl.records.ranking import REFERENCES
-from stalefl.report.conclusions.significance import FEWEST_SEEDS, NONE_SHARED, TOO_FEW, Difference
+from stalefl.report.conclusions.significance import FEWEST_SEEDS, NONE_SHARED, TOO_FEW_SEEDS, Difference
 from stalefl.report.conclusions.winners import Contest
 
-COMPARED = ("against best baseline\n95 % interval", "verdict")
+COMPARISON_HEADERS = ("against best baseline\n95 % interval", "verdict")
 """Headers of ``comparison_cells``."""
 BEST_BASELINE, REFERENCE = "best baseline", "reference"
 
@@ -43,13 +43,13 @@ def significance_notes(contests: Sequence[Contest]) -> Iterator[str]:
         "(which share partition, delays and initial weights); below it its 95 % interval, by a paired t-test. Best "
         "baseline: the best method that inverts nothing and is no reference"
     )
-    if words - {TOO_FEW, NONE_SHARED}:
+    if words - {TOO_FEW_SEEDS, NONE_SHARED}:
         yield (
             "better, worse: more than seeds may differ by, with all comparisons of the setting counted (Holm, 5 %); "
             "perhaps: only if it were the one comparison; not told apart: no more than seeds may differ by, which "
             "does not mean equal: with few seeds only large differences can be told"
         )
-    if TOO_FEW in words:
-        yield f"{TOO_FEW}: fewer than {FEWEST_SEEDS}, which cannot say whether a difference is more than chance"
+    if TOO_FEW_SEEDS in words:
+        yield f"{TOO_FEW_SEEDS}: fewer than {FEWEST_SEEDS}, which cannot say whether a difference is more than chance"
     if NONE_SHARED in words:
         yield f"{NONE_SHARED}: methods that ran with other seeds had other data and delays, and are not compared"

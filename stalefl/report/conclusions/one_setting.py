@@ -12,7 +12,7 @@ from stalefl.report.conclusions.significance import (
     FEWEST_SEEDS,
     PERHAPS_BETTER,
     PERHAPS_WORSE,
-    TOO_FEW,
+    TOO_FEW_SEEDS,
     WORSE,
     Difference,
     paired_difference,
@@ -23,14 +23,14 @@ from stalefl.report.conclusions.winners import Contest
 FROM_BASELINE = {WORSE: BETTER, PERHAPS_WORSE: PERHAPS_BETTER}
 
 
-def sentences(contest: Contest) -> Iterator[str]:
+def setting_in_words(contest: Contest) -> Iterator[str]:
     """Which method is best in a setting, by how much, whether seeds may differ by that, and what it costs."""
     best, baseline = contest.best, contest.baseline
     if best is None:
         yield "No run of a method that competes has finished: there is no answer yet."
         return
     others = contest.ranked[1:]
-    yield f"{best} has the highest {contest.measure}: {_score(contest, best)}."
+    yield f"{best} has the highest {contest.metric}: {_score(contest, best)}."
     if not others:
         yield "No other method ran that it could be compared with."
     if baseline not in (None, best):
@@ -70,7 +70,7 @@ def _against(contest: Contest, best: str, other: str, what: str, word: str) -> s
 
 
 def _meaning(word: str, found: Difference) -> str:
-    if word == TOO_FEW:
+    if word == TOO_FEW_SEEDS:
         counted = f"{found.seeds} seed{'s' * (found.seeds != 1)}"
         return f"and {counted} cannot say whether that is chance ({FEWEST_SEEDS} or more can)"
     if word == BETTER:
@@ -89,11 +89,11 @@ def _seeds(contest: Contest) -> Iterator[str]:
 
 
 def _costs(contest: Contest, methods: Iterable[str]) -> Iterator[str]:
-    if texts := [text for method in methods if (text := _cost_words(contest, method))]:
+    if texts := [text for method in methods if (text := _cost_in_words(contest, method))]:
         yield f"Server time: {'; '.join(texts)}."
 
 
-def _cost_words(contest: Contest, method: str) -> str:
+def _cost_in_words(contest: Contest, method: str) -> str:
     cost = server_cost([run.records for run in contest.group.methods[method]])
     if cost.each is None:
         return ""

@@ -11,7 +11,7 @@ from stalefl.formatting import MISSING, seconds_text
 from stalefl.records.metrics import server_cost
 from stalefl.records.ranking import REFERENCES
 from stalefl.report.conclusions.cells import BEST_BASELINE, difference_text
-from stalefl.report.conclusions.one_setting import sentences
+from stalefl.report.conclusions.one_setting import setting_in_words
 from stalefl.report.conclusions.significance import BETTER
 from stalefl.report.conclusions.winners import Contest
 
@@ -19,7 +19,7 @@ LEAST_GAP = 0.01
 """In accuracy, between nobody late and the best baseline; less is not worth a rescue."""
 
 
-class Answer(NamedTuple):
+class Conclusions(NamedTuple):
     """Sentences, and for several settings a row for each under ``headers``, of which the first ``keys`` cells name it.
 
     ``margins``, where several keys vary, has a row for each value of each of them: how often which method is best.
@@ -32,9 +32,9 @@ class Answer(NamedTuple):
     margins: Sequence[Sequence[str]] = ()
 
 
-def answer(contests: Sequence[Contest]) -> Answer:
+def conclusions(contests: Sequence[Contest]) -> Conclusions:
     if len(contests) == 1:
-        return Answer(list(sentences(contests[0])))
+        return Conclusions(list(setting_in_words(contests[0])))
     keys = list(dict.fromkeys(key for contest in contests for key in contest.group.values))
     headers = [
         *short_names(keys).values(),
@@ -49,7 +49,7 @@ def answer(contests: Sequence[Contest]) -> Answer:
         "server\u00a0seconds\na\u00a0late\u00a0update,\nbaseline",
     ]
     rows = [[*(_value(contest, key) for key in keys), *_figures(contest)] for contest in contests]
-    return Answer(list(_overall(contests)), len(keys), headers, rows, list(_margins(contests, keys)))
+    return Conclusions(list(_overall(contests)), len(keys), headers, rows, list(_margins(contests, keys)))
 
 
 def _overall(contests: Sequence[Contest]) -> Iterator[str]:
@@ -67,9 +67,9 @@ def _overall(contests: Sequence[Contest]) -> Iterator[str]:
         yield f"{method} is highest in {count} {settings}{how}."
     if idle := sum(_nothing_to_rescue(contest) for contest in contests):
         yield f"In {idle} {settings} there is nothing to rescue: the best baseline is as good as if nobody were late."
-    measures = {contest.measure for contest in contests if contest.measure}
-    if measures:
-        yield f"Best: by {' or '.join(sorted(measures))}."
+    metrics = {contest.metric for contest in contests if contest.metric}
+    if metrics:
+        yield f"Best: by {' or '.join(sorted(metrics))}."
 
 
 def _nothing_to_rescue(contest: Contest) -> bool:

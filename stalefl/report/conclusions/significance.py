@@ -8,7 +8,6 @@ multiple test procedure", Scandinavian Journal of Statistics 1979.
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,13 +17,14 @@ from scipy import stats
 LEVEL = 0.05
 FEWEST_SEEDS = 3
 BETTER, WORSE, PERHAPS_BETTER, PERHAPS_WORSE = "better", "worse", "perhaps better", "perhaps worse"
-NOT_TOLD_APART, TOO_FEW, NONE_SHARED = "not told apart", "too few seeds", "no shared seeds"
-ROUNDING = 1e-12
+NOT_TOLD_APART, TOO_FEW_SEEDS, NONE_SHARED = "not told apart", "too few seeds", "no shared seeds"
+LEAST_STANDARD_ERROR = 1e-12
+"""Less is rounding: the differences of all seeds are equal."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The first method's figure minus the second's, over the seeds of both.
+    """The first method's metric minus the second's, over the seeds of both.
 
     ``interval`` (95 %) and ``p_value`` are None with fewer than 3 seeds.
     """
@@ -36,19 +36,19 @@ class Difference:
 
 
 def paired_difference(first: Mapping[int, float], second: Mapping[int, float]) -> Difference | None:
-    """From each method's figure by seed; None where they share no seed."""
-    differences = [first[seed] - second[seed] for seed in first if seed in second]
-    if not differences:
+    """From each method's metric by seed; None where they share no seed."""
+    pairs = [(first[seed], second[seed]) for seed in first if seed in second]
+    if not pairs:
         return None
-    mean, seeds = statistics.fmean(differences), len(differences)
+    differences = [a - b for a, b in pairs]
+    mean, seeds = statistics.fmean(differences), len(pairs)
     if seeds < FEWEST_SEEDS:
         return Difference(mean, seeds)
-    error = statistics.stdev(differences) / math.sqrt(seeds)
-    if error <= ROUNDING:
-        return Difference(mean, seeds, (mean, mean), 0.0 if abs(mean) > ROUNDING else 1.0)
-    t = stats.t(seeds - 1)
-    reach = float(t.ppf(1 - LEVEL / 2)) * error
-    return Difference(mean, seeds, (mean - reach, mean + reach), float(2 * t.sf(abs(mean) / error)))
+    if stats.sem(differences) <= LEAST_STANDARD_ERROR:
+        return Difference(mean, seeds, (mean, mean), 0.0 if abs(mean) > LEAST_STANDARD_ERROR else 1.0)
+    test = stats.ttest_rel(*zip(*pairs, strict=True))
+    low, high = test.confidence_interval(1 - LEVEL)
+    return Difference(mean, seeds, (float(low), float(high)), float(test.pvalue))
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
@@ -65,7 +65,7 @@ def verdict(difference: Difference | None, adjusted_p: float | None) -> str:
     if difference is None:
         return NONE_SHARED
     if difference.p_value is None or adjusted_p is None:
-        return TOO_FEW
+        return TOO_FEW_SEEDS
     if difference.p_value >= LEVEL:
         return NOT_TOLD_APART
     if adjusted_p >= LEVEL:

@@ -9,22 +9,24 @@ from typing import Any
 from stalefl.formatting import class_words
 from stalefl.records.metrics import AFFECTED, OVERALL
 from stalefl.records.ranking import REFERENCES, Result, ranking
-from stalefl.records.run_groups import Gathered, Group
+from stalefl.records.run_groups import Group, RunGroups
 from stalefl.report.conclusions.significance import Difference, holm, paired_difference, verdict
 
-MEASURES = tuple((period, key) for period in ("mean_after_first_late", "last_10") for key in (AFFECTED, OVERALL))
+COMPARED_METRICS = tuple(
+    (period, key) for period in ("mean_after_first_late", "last_10") for key in (AFFECTED, OVERALL)
+)
 PERIOD_WORDS = {
     "mean_after_first_late": "from the first late update on",
     "last_10": "over the last 10 evaluated rounds",
 }
 Scores = Mapping[int, float]
-"""A method's figure by seed."""
+"""A method's metric by seed."""
 
 
 @dataclass(frozen=True)
 class Contest:
-    """The methods of one setting, by their accuracy on the affected class from the first late update on (``measure``:
-    where that was not measured in all runs, the next figure that was).
+    """The methods of one setting, by their accuracy on the affected class from the first late update on (``metric``:
+    where that was not measured in all runs, the next metric that was).
 
     ``ranked`` holds those that compete, best first: no reference (``unstale``). ``baseline`` is the best of those that
     invert nothing; None where there is none. ``differences`` are those of the others from it, ``verdicts`` in words,
@@ -32,7 +34,7 @@ class Contest:
     """
 
     group: Group
-    measure: str
+    metric: str
     results: Mapping[str, Sequence[Result]]
     scores: Mapping[str, Scores]
     ranked: Sequence[str]
@@ -49,7 +51,7 @@ class Contest:
         return sum(values.values()) / len(values) if values else None
 
 
-def contests(runs: Gathered) -> list[Contest]:
+def contests(runs: RunGroups) -> list[Contest]:
     """One for each setting. A method that inverts in any of them is no baseline in any."""
     inverting = {
         method
@@ -63,8 +65,10 @@ def contests(runs: Gathered) -> list[Contest]:
 def contest(group: Group, inverting: Collection[str] = ()) -> Contest:
     results = _finished(group)
     ranked = ranking([{**run, "method": method} for method, runs in results.items() for run in runs], REFERENCES)
-    measure = next((m for m in MEASURES if all(_value(r, m) is not None for x in ranked for r in results[x])), None)
-    scores = {method: _by_seed(runs, measure) for method, runs in results.items()} if measure else {}
+    metric = next(
+        (m for m in COMPARED_METRICS if all(_value(r, m) is not None for x in ranked for r in results[x])), None
+    )
+    scores = {method: _by_seed(runs, metric) for method, runs in results.items()} if metric else {}
     if not scores:
         ranked = []
     baseline = next((method for method in ranked if method not in inverting), None)
@@ -75,7 +79,7 @@ def contest(group: Group, inverting: Collection[str] = ()) -> Contest:
     }
     adjusted = holm({m: d.p_value for m, d in differences.items() if d is not None and d.p_value is not None})
     verdicts = {method: verdict(found, adjusted.get(method)) for method, found in differences.items()}
-    words = _measure_words(group, measure) if measure else ""
+    words = _metric_in_words(group, metric) if metric else ""
     return Contest(group, words, results, scores, ranked, baseline, differences, verdicts)
 
 
@@ -84,17 +88,17 @@ def _finished(group: Group) -> dict[str, list[Result]]:
     return {method: results for method, results in found.items() if results}
 
 
-def _value(result: Result, measure: tuple[str, str]) -> Any:
-    return result[measure[0]][measure[1]]
+def _value(result: Result, metric: tuple[str, str]) -> Any:
+    return result[metric[0]][metric[1]]
 
 
-def _by_seed(results: Sequence[Result], measure: tuple[str, str]) -> dict[int, float]:
-    found = {result["seed"]: _value(result, measure) for result in results}
+def _by_seed(results: Sequence[Result], metric: tuple[str, str]) -> dict[int, float]:
+    found = {result["seed"]: _value(result, metric) for result in results}
     return {seed: value for seed, value in found.items() if value is not None}
 
 
-def _measure_words(group: Group, measure: tuple[str, str]) -> str:
+def _metric_in_words(group: Group, metric: tuple[str, str]) -> str:
     """As "accuracy on class 5 from the first late update on"."""
-    period, key = measure
+    period, key = metric
     classes = group.runs[0].experiment.staleness.affected_classes
     return f"accuracy on {class_words(classes) if key == AFFECTED else 'all classes'} {PERIOD_WORDS[period]}"

@@ -1,4 +1,4 @@
-"""The figures of the page of ``stalefl report``, each with its caption: curves, delays, who holds what, D_rec."""
+"""The pictures of the page of ``stalefl report``, each with its caption: curves, delays, who holds what, D_rec."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from stalefl.records.estimates import estimating
 from stalefl.records.inversion_folder import InversionFolder
 from stalefl.records.metrics import AFFECTED, OVERALL, WINDOW, delays_in_words, first_late_round
 from stalefl.records.run_data import RunData, read_run_data
-from stalefl.records.run_groups import Gathered, Group, StoredRun
-from stalefl.report.page.html import compact, drawn
+from stalefl.records.run_groups import Group, RunGroups, StoredRun
+from stalefl.report.page.image_sources import drawn_image_source, small_image_source
 from stalefl.report.plots.curves import window_of
 from stalefl.report.plots.errors import draw_errors
 from stalefl.report.plots.partition import draw_partition_plot
@@ -26,15 +26,15 @@ MOST_PARTITIONS = 6
 MOST_INVERSIONS = 6
 
 
-class Figure(NamedTuple):
-    """``source`` is the picture itself; a ``wide`` one is never made narrower than can be read."""
+class Picture(NamedTuple):
+    """``source`` is that of the image; a ``wide`` one is never made narrower than can be read."""
 
     source: str
     caption: str
     wide: bool = False
 
 
-def group_figures(group: Group) -> Iterator[Figure]:
+def setting_pictures(group: Group) -> Iterator[Picture]:
     """Of one setting: the two curves, the delays where they differ, the errors of estimates where they were measured,
     D_rec where a run kept it."""
     yield from _curves(group)
@@ -42,14 +42,14 @@ def group_figures(group: Group) -> Iterator[Figure]:
     if len(set(delays)) > 1:
         words = next(filter(None, (delays_in_words(run.records) for run in group.runs)))
         caption = f"How late the late updates were when they arrived, over all seeds. Of the first seed: {words}."
-        yield Figure(drawn(lambda path: draw_delays(delays, path)), caption)
+        yield Picture(drawn_image_source(lambda path: draw_delays(delays, path)), caption)
     yield from _errors(group)
     for method, seeds in group.methods.items():
-        if figure := _kept(method, seeds):
-            yield figure
+        if picture := _kept(method, seeds):
+            yield picture
 
 
-def _curves(group: Group) -> Iterator[Figure]:
+def _curves(group: Group) -> Iterator[Picture]:
     runs = {method: [run.records for run in seeds if run.records] for method, seeds in group.methods.items()}
     late = next(filter(None, (first_late_round(run.records) for run in group.runs)), None)
     classes = class_words(group.runs[0].experiment.staleness.affected_classes)
@@ -59,7 +59,7 @@ def _curves(group: Group) -> Iterator[Figure]:
         def draw(path: Path, key: str = key, what: str = what) -> None:
             draw_panel(runs, key, what.capitalize(), path, late)
 
-        yield Figure(drawn(draw), f"Accuracy on {what} over rounds{how}.")
+        yield Picture(drawn_image_source(draw), f"Accuracy on {what} over rounds{how}.")
 
 
 def _how_averaged(group: Group, window: int) -> str:
@@ -79,7 +79,7 @@ def _delays(group: Group) -> list[int]:
     return [delay for delays in by_seed.values() for delay in delays]
 
 
-def _errors(group: Group) -> Iterator[Figure]:
+def _errors(group: Group) -> Iterator[Picture]:
     runs = {method: [run.records for run in seeds] for method, seeds in group.methods.items()}
     if panels := estimating(runs):
         caption = (
@@ -87,13 +87,13 @@ def _errors(group: Group) -> Iterator[Figure]:
             "over rounds: relative L1 distance, as the oracle measured it; bands: from the least to the greatest of "
             "the seeds. Each method that trains meets late updates of its own."
         )
-        yield Figure(drawn(lambda path: draw_errors(runs, path)), caption, wide=len(panels) > 1)
+        yield Picture(drawn_image_source(lambda path: draw_errors(runs, path)), caption, wide=len(panels) > 1)
 
 
 # --- D_rec ----------------------------------------------------------------------------------------------------------
 
 
-def _kept(method: str, seeds: Sequence[StoredRun]) -> Figure | None:
+def _kept(method: str, seeds: Sequence[StoredRun]) -> Picture | None:
     """Of the first seed that kept its D_rec in its checkpoint."""
     for run in seeds:
         data = read_run_data(run.folder.data)
@@ -108,7 +108,7 @@ def _kept(method: str, seeds: Sequence[StoredRun]) -> Figure | None:
             )
             if key := curve_key(data.spec):
                 caption += f" Curves: {key}."
-            return Figure(drawn(lambda path: draw_kept(shown, data.spec, path)), caption)  # noqa: B023  (drawn now)
+            return Picture(drawn_image_source(lambda path: draw_kept(shown, data.spec, path)), caption)  # noqa: B023  (drawn now)
     return None
 
 
@@ -127,13 +127,13 @@ def _recovered(run: StoredRun, data: RunData) -> dict[int, tuple[Tensor, Tensor]
     }
 
 
-def inversion_figures(folders: Sequence[InversionFolder]) -> Iterator[Figure]:
+def inversion_pictures(folders: Sequence[InversionFolder]) -> Iterator[Picture]:
     """Pictures that ``stalefl invert`` left beside the runs."""
     for folder in folders[:MOST_INVERSIONS]:
-        yield Figure(compact(folder.samples), f"{folder.path}: {_inversion_words(folder.read_result())}")
+        yield Picture(small_image_source(folder.samples), f"{folder.path}: {_inversion_in_words(folder.read_result())}")
 
 
-def _inversion_words(result: Mapping[str, Any]) -> str:
+def _inversion_in_words(result: Mapping[str, Any]) -> str:
     late, fit = result.get("staleness_rounds"), result.get("fit_error") or {}
     whose = "an update" if result.get("client") is None else f"client {result['client']}, round {result['round']}"
     delay = f", {late} rounds late" if late else ""
@@ -144,7 +144,7 @@ def _inversion_words(result: Mapping[str, Any]) -> str:
 # --- who holds what -------------------------------------------------------------------------------------------------
 
 
-def partition_figures(runs: Gathered) -> Iterator[Figure]:
+def partition_pictures(runs: RunGroups) -> Iterator[Picture]:
     """One for each distinct partition among the first runs of the settings."""
     several: dict[str, tuple[RunData, Group, list[str]]] = {}
     for group in runs.groups:
@@ -156,7 +156,7 @@ def partition_figures(runs: Gathered) -> Iterator[Figure]:
         yield _partition(data, group, labels if len(several) > 1 else [])
 
 
-def _partition(data: RunData, group: Group, labels: Sequence[str]) -> Figure:
+def _partition(data: RunData, group: Group, labels: Sequence[str]) -> Picture:
     experiment = group.runs[0].experiment
     names = data.spec.class_names or tuple(map(str, range(data.spec.classes)))
     affected = experiment.staleness.affected_classes
@@ -167,4 +167,4 @@ def _partition(data: RunData, group: Group, labels: Sequence[str]) -> Figure:
     where = f" Where {'; or '.join(labels)}." if any(labels) else ""
     before = " before they drift" if experiment.drift.dataset else ""
     caption = f"Which client holds how much of which class{before}, and who is late, with seed {experiment.run.seed}."
-    return Figure(drawn(draw), caption + where, wide=True)
+    return Picture(drawn_image_source(draw), caption + where, wide=True)

@@ -13,7 +13,7 @@ CAUSES = {
     "compensated": "what the method made of it did",
     "aggregated": "the new model would have, so that the whole round was left out",
 }
-UNKNOWN = "the cause was not recorded"
+UNKNOWN_CAUSE = "the cause was not recorded"
 
 
 def rejections_in_words(runs: Mapping[str, Sequence[Sequence[Record]]]) -> Iterator[str]:
@@ -25,7 +25,7 @@ def rejections_in_words(runs: Mapping[str, Sequence[Sequence[Record]]]) -> Itera
             continue
         causes = Counter(CAUSES[found["cause"]] for record in records for found in record.get("rejections", ()))
         if unknown := total - sum(causes.values()):
-            causes[UNKNOWN] = unknown
+            causes[UNKNOWN_CAUSE] = unknown
         counted = "; ".join(f"{count}: {cause}" for cause, count in causes.most_common())
         clients = {found["client"] for record in records for found in record.get("rejections", ())}
         of = f" of {len(clients)} client{'s' * (len(clients) != 1)}" if clients else ""

@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from stalefl.contracts import InputSpec
 from stalefl.report.plots.sample_panel import are_images, cell_size, draw_sample, drawable
-from stalefl.report.plots.style import STYLE, save_figure
+from stalefl.report.plots.style import new_picture
 
 MOST_ROWS = 8
 LONGEST_HEADING = 16
@@ -35,8 +33,7 @@ def draw_audit(
     width, height = (side + 0.1 for side in cell_size(next(iter(there), None), spec))
     head, title_height = 0.14 * lines + 0.2, 0.3 if title else 0.05
     size = (max(width * len(columns), 3.6), height * rows + head + title_height)
-    with rc_context({**STYLE, "axes.grid": False}):
-        figure = Figure(figsize=size)
+    with new_picture(path, size, grid=False, layout=None) as figure:
         # By hand: a constrained layout takes seconds for so many small axes.
         figure.subplots_adjust(0.01, 0.01, 0.99, 1 - (head + title_height) / size[1], wspace=0.06, hspace=0.22)
         grid = figure.subplots(rows, len(columns), squeeze=False, sharey=not are_images(spec))
@@ -47,7 +44,6 @@ def draw_audit(
             figure.text(middle, foot, headings[place], ha="center", va="bottom", fontsize=7)
         if title:
             figure.text(0.5, 1 - 0.06 / size[1], title, ha="center", va="top", fontsize=8)
-        save_figure(figure, path)
 
 
 def _draw_column(places: Any, samples: Sequence[Tensor | str | None], notes: Sequence[str], spec: InputSpec) -> None:

@@ -1,18 +1,16 @@
-"""Pictures for a paper: accuracy over rounds, and the confusion matrix. Drawn without pyplot, so nothing is global."""
+"""Pictures for a paper: accuracy over rounds, and the confusion matrix."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from stalefl.records.metrics import AFFECTED, OVERALL, WINDOW, Record, evaluated
-from stalefl.report.plots.style import STYLE, Array, Line, lines_of, save_figure
+from stalefl.records.metrics import AFFECTED, OVERALL, WINDOW, Record, Runs, evaluated
+from stalefl.report.plots.style import REFERENCE_LINE, Array, Line, legend_below, lines_of, new_picture
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +21,7 @@ READABLE_ROUNDS = 100
 
 
 def draw_curves(
-    runs: Mapping[str, Sequence[Sequence[Record]]],
+    runs: Runs,
     path: Path | str,
     title: str = "",
     first_late_round: int | None = None,
@@ -36,30 +34,34 @@ def draw_curves(
     deviation; runs of more than ``READABLE_ROUNDS`` evaluated rounds are drawn as trailing means, and say so. The
     format follows ``path``'s ending (png, pdf, svg). Raises InputError if it cannot be written.
     """
-    with rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 3.4), layout="constrained")
+    window = window_of(runs)
+    with new_picture(path, (7.2, 3.4)) as figure:
         left, right = figure.subplots(1, 2, sharex=True, sharey=True)
-        lines = lines_of(list(runs))
-        window = window_of(runs)
+        late_by = f" ({staleness_rounds} rounds late)" if staleness_rounds else ""
         for axes, (key, name) in zip((left, right), PANELS, strict=True):
-            for method, seeds in runs.items():
-                draw_method(axes, seeds, key, window, lines[method], method)
             of_class = f" ({', '.join(map(str, affected_classes))})" if key == AFFECTED and affected_classes else ""
-            axes.set(title=f"{name}{of_class}", xlabel="Round", ylim=(-0.02, 1.02))
-            axes.margins(x=0.01)
-            if first_late_round is not None:
-                late_by = f" ({staleness_rounds} rounds late)" if staleness_rounds else ""
-                label = f"first late update{late_by}"
-                axes.axvline(first_late_round, color="#777777", linestyle=":", linewidth=1.2, zorder=1, label=label)
+            draw_accuracy(axes, runs, key, f"{name}{of_class}", first_late_round, late_by)
         left.set_ylabel(accuracy_label(runs, window))
         handles, labels = left.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=_legend_columns(labels))
+        legend_below(figure, handles, _legend_columns(labels))
         if title:
             figure.suptitle(title, fontsize=10)
-        save_figure(figure, path)
 
 
-def window_of(runs: Mapping[str, Sequence[Sequence[Record]]]) -> int:
+def draw_accuracy(
+    axes: Axes, runs: Runs, key: str, title: str, first_late_round: int | None, late_by: str = ""
+) -> None:
+    """The accuracy ``key`` over rounds, a line for each method, and the round of the first late update."""
+    lines, window = lines_of(list(runs)), window_of(runs)
+    for method, seeds in runs.items():
+        _draw_method(axes, seeds, key, window, lines[method], method)
+    axes.set(title=title, xlabel="Round", ylim=(-0.02, 1.02))
+    axes.margins(x=0.01)
+    if first_late_round is not None:
+        axes.axvline(first_late_round, **REFERENCE_LINE, label=f"first late update{late_by}")
+
+
+def window_of(runs: Runs) -> int:
     """Over how many evaluated rounds curves are averaged: 1 unless there are too many to be read."""
     most_rounds = max((len(evaluated(seed, OVERALL)) for seeds in runs.values() for seed in seeds), default=0)
     return WINDOW if most_rounds > READABLE_ROUNDS else 1
@@ -74,9 +76,8 @@ def draw_confusion(confusion: Tensor, path: Path | str, class_names: Sequence[st
     classes = len(counts)
     names = list(class_names) or [str(k) for k in range(classes)]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    with rc_context({**STYLE, "axes.grid": False}):
-        side = min(max(3.2, 0.42 * classes + 1.2), 12.0)
-        figure = Figure(figsize=(side, side), layout="constrained")
+    side = min(max(3.2, 0.42 * classes + 1.2), 12.0)
+    with new_picture(path, (side, side), grid=False) as figure:
         axes = figure.subplots()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         axes.set(xlabel="Predicted class", ylabel="True class", title=title)
@@ -87,10 +88,9 @@ def draw_confusion(confusion: Tensor, path: Path | str, class_names: Sequence[st
                 colour = "white" if shares[row, column] > 0.5 else "black"
                 text = str(counts[row, column])
                 axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=6 if classes > 10 else 7)
-        save_figure(figure, path)
 
 
-def draw_method(axes: Axes, seeds: Sequence[Sequence[Record]], key: str, window: int, line: Line, label: str) -> None:
+def _draw_method(axes: Axes, seeds: Sequence[Sequence[Record]], key: str, window: int, line: Line, label: str) -> None:
     """One method's line, the mean over its seeds, with a band of one standard deviation."""
     rounds, values = _trailing_mean(*_common_rounds(seeds, key), window)
     colour, dashes = line
@@ -123,7 +123,7 @@ def _legend_columns(labels: Sequence[str]) -> int:
     return len(labels) if sum(len(label) + 7 for label in labels) <= 110 else 4
 
 
-def accuracy_label(runs: Mapping[str, Sequence[Sequence[Record]]], window: int) -> str:
+def accuracy_label(runs: Runs, window: int) -> str:
     """What the curves of ``runs``, by method and seed, are means of."""
     seeds = {len(records) for records in runs.values()}
     up_to = "up to " if len(seeds) > 1 else ""

@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from stalefl.records.estimates import AS_THEY_ARE, estimates_nothing, estimating, estimations
@@ -22,12 +20,13 @@ from stalefl.report.plots.style import (
     LINES,
     ORANGE,
     PURPLE,
+    REFERENCE_LINE,
     SKY,
-    STYLE,
     VERMILLION,
     Line,
     columns_of,
-    save_figure,
+    legend_below,
+    new_picture,
 )
 
 PANEL_INCHES = 3.6
@@ -36,7 +35,7 @@ MOST_POINTS = 20
 """Of a line: errors of fewer rounds than that leaves to a point are hard to follow."""
 NO_UPDATE = 1.0
 """The relative error of an update of zero."""
-COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, INDIGO)
+ESTIMATE_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, INDIGO)
 
 
 class Point(NamedTuple):
@@ -63,8 +62,7 @@ def draw_errors(runs: Runs, path: Path | str) -> None:
     columns = min(MOST_BESIDE, len(panels))
     rows = -(-len(panels) // columns)
     inches = PANEL_INCHES * columns
-    with rc_context(STYLE):
-        figure = Figure(figsize=(inches, 2.6 * rows + 0.9), layout="constrained")
+    with new_picture(path, (inches, 2.6 * rows + 0.9)) as figure:
         grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for axes, (method, panel) in zip(grid.flat, panels.items(), strict=False):
             _draw_panel(axes, panel.lines, styles)
@@ -74,8 +72,7 @@ def draw_errors(runs: Runs, path: Path | str) -> None:
         for axes in grid[:, 0]:
             axes.set_ylabel("\n".join(_label(shown, panels)))
         handles = {str(line.get_label()): line for axes in grid.flat for line in axes.get_lines()}
-        figure.legend(handles.values(), handles, loc="outside lower center", ncols=columns_of(list(handles), inches))
-        save_figure(figure, path)
+        legend_below(figure, list(handles.values()), columns_of(list(handles), inches))
 
 
 def _label(shown: Runs, panels: Mapping[str, Panel]) -> list[str]:
@@ -107,9 +104,9 @@ def _styles(labels: Sequence[str]) -> dict[str, Line]:
     """Built-in methods have the colours of all pictures, other labels those that are left, as long as there are."""
     styles = {label: LINES[label] for label in labels if label in LINES} | {AS_THEY_ARE: (BLACK, "-")}
     taken = [colour for colour, _ in styles.values()]
-    left = [colour for colour in COLOURS if colour not in taken]
+    left = [colour for colour in ESTIMATE_COLOURS if colour not in taken]
     others = [label for label in labels if label not in styles]
-    free = [(colour, dashes) for dashes in ("-", "--", ":") for colour in (left if dashes == "-" else COLOURS)]
+    free = [(colour, dashes) for dashes in ("-", "--", ":") for colour in (left if dashes == "-" else ESTIMATE_COLOURS)]
     return {**styles, **{label: free[number % len(free)] for number, label in enumerate(others)}}
 
 
@@ -121,7 +118,7 @@ def _draw_panel(axes: Axes, lines: Mapping[str, Sequence[Point]], styles: Mappin
         axes.plot(rounds, means, color=colour, linestyle=dashes, linewidth=1.3, marker=".", markersize=3, label=label)
         low, high = [min(point.errors) for point in points], [max(point.errors) for point in points]
         axes.fill_between(rounds, low, high, color=colour, alpha=0.12, linewidth=0)
-    axes.axhline(NO_UPDATE, color="#777777", linestyle=":", linewidth=1.2, zorder=1, label="no update at all")
+    axes.axhline(NO_UPDATE, **REFERENCE_LINE, label="no update at all")
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_minor_locator(NullLocator())

@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from stalefl.contracts import InputSpec
 from stalefl.report.plots.sample_panel import are_images, cell_size, curve_key, draw_sample, drawable
-from stalefl.report.plots.style import BLUE, ORANGE, STYLE, VERMILLION, Array, save_figure
+from stalefl.report.plots.style import BLUE, ORANGE, VERMILLION, Array, new_picture, shortened
 
 MOST_SAMPLES, MOST_TEXT_COLUMNS = 64, 4
-MOST_NAMED_CLASSES = 20
-LONGEST_NAME = 12
+MOST_NAMED_BARS = 20
+LONGEST_CLASS_NAME = 12
 LEVELS, MOST_DECADES = 16, 3
 SURFACE_KEY = (
     "●: the weights that the client was given   ✕: after its training   "
@@ -55,8 +54,7 @@ def draw_recovered(
     values = drawable(inputs[:shown], spec) if isinstance(inputs, Tensor) else inputs
     names = _names(spec.class_names, labels.shape[1])
     count = f"{shown} of {len(inputs)}" if shown < len(inputs) else str(shown)
-    with rc_context({**STYLE, "axes.grid": False}):
-        figure = Figure()
+    with new_picture(path, grid=False, layout=None) as figure:
         grid = figure.subplots(rows, columns, squeeze=False, sharex=not images, sharey=not images).ravel()
         _make_room(figure, rows, columns, cell_size(values[0], spec), bare=images or texts)
         for axes, value, label in zip(grid, values, labels[:shown].cpu(), strict=False):
@@ -67,7 +65,6 @@ def draw_recovered(
             axes.axis("off")
         heading = "; ".join(filter(None, [f"D_rec, {count} samples", curve_key(spec)]))
         figure.suptitle(f"{heading}\n{title}".strip(), fontsize=8)
-        save_figure(figure, path)
 
 
 def _make_room(figure: Figure, rows: int, columns: int, cell: tuple[float, float], bare: bool) -> None:
@@ -96,8 +93,7 @@ def draw_inversion(
     ``disparity`` is the loss's kind; ``cosine_distances`` are those of the update that such data give from the
     client's. Without surfaces they are left out. Raises InputError if ``path`` cannot be written.
     """
-    with rc_context(STYLE):
-        figure = Figure(figsize=(9.0, 6.2 if surfaces else 2.9), layout="constrained")
+    with new_picture(path, (9.0, 6.2 if surfaces else 2.9)) as figure:
         parts = figure.subfigures(2 if surfaces else 1, 1, squeeze=False, height_ratios=(1, 1.2)[: 1 + bool(surfaces)])
         left, right = parts[0, 0].subplots(1, 2)
         _draw_losses(left, losses, DISPARITIES[disparity])
@@ -106,7 +102,6 @@ def draw_inversion(
             _draw_surfaces(parts[1, 0], surfaces, cosine_distances)
         if title:
             figure.suptitle(title, fontsize=10)
-        save_figure(figure, path)
 
 
 def _draw_losses(axes: Axes, losses: Sequence[float], kind: str) -> None:
@@ -120,7 +115,7 @@ def _draw_labels(axes: Axes, shares: Sequence[float], true: Sequence[float] | No
     if true is not None:
         axes.bar(places + width / 2, true, width, color=ORANGE, label="the client's data")
         axes.legend()
-    step = -(-len(names) // MOST_NAMED_CLASSES)
+    step = -(-len(names) // MOST_NAMED_BARS)
     rotation = 90 if max(map(len, names)) > 3 else 0
     axes.set_xticks(places[::step], names[::step], rotation=rotation, fontsize=8)
     axes.set_axisbelow(True)
@@ -172,4 +167,4 @@ def _how_sure(label: float) -> str:
 
 def _names(class_names: Sequence[str], classes: int) -> list[str]:
     names = list(class_names) or [str(k) for k in range(classes)]
-    return [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in names]
+    return [shortened(name, LONGEST_CLASS_NAME) for name in names]

@@ -6,22 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from stalefl.report.plots.style import BLUE, STYLE, VERMILLION, save_figure
+from stalefl.report.plots.style import BLUE, STYLE, VERMILLION, legend_below, new_picture, shortened
 
 Counts = NDArray[np.int64]
 LATE_SHADE = "#fbe3d6"
 # Columns must be as wide as the numbers of the clients below them.
 CLIENTS_PER_PANEL, CLIENTS_PER_PANEL_FROM_3_DIGITS = 50, 40
 NARROW_COLUMN_INCHES = 0.25
-MOST_NAMED_CLASSES = 40
+MOST_NAMED_ROWS, LONGEST_ROW_NAME = 40, 16
 LEAST_DIAMETER = 0.1
 
 
@@ -42,13 +40,12 @@ def draw_partition_plot(
     clients, classes = counts.shape
     digits = len(str(clients - 1))
     per_panel = CLIENTS_PER_PANEL if digits < 3 else CLIENTS_PER_PANEL_FROM_3_DIGITS
-    panels = -(-clients // per_panel) if classes <= MOST_NAMED_CLASSES else 1
+    panels = -(-clients // per_panel) if classes <= MOST_NAMED_ROWS else 1
     width = -(-clients // panels)
     column_inches = float(np.clip(9 / width, 0.17, 0.42))
-    row_inches = min(column_inches, 0.3) if classes <= MOST_NAMED_CLASSES else 0.14
+    row_inches = min(column_inches, 0.3) if classes <= MOST_NAMED_ROWS else 0.14
     size = (max(width * column_inches + 1.6, 6.0), panels * (classes * row_inches + 0.6) + 1.0)
-    with rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained")
+    with new_picture(path, size) as figure:
         for panel, axes in enumerate(figure.subplots(panels, 1, squeeze=False)[:, 0]):
             first, end = panel * width, min((panel + 1) * width, clients)
             late = [client for client in late_clients if first <= client < end]
@@ -61,10 +58,9 @@ def draw_partition_plot(
             _name_classes(axes, class_names, affected_classes)
             axes.tick_params(length=0)
         axes.set_xlabel("Client")
-        figure.legend(handles=_legend(counts, late_clients, affected_classes), loc="outside lower center", ncols=4)
+        legend_below(figure, _legend(counts, late_clients, affected_classes), 4)
         if title:
             figure.suptitle(title, fontsize=10)
-        save_figure(figure, path)
 
 
 def _draw_bubbles(axes: Axes, counts: Counts, clients: range, affected_classes: Sequence[int], greatest: float) -> None:
@@ -104,7 +100,7 @@ def _name_clients(axes: Axes, clients: range, late: Sequence[int], column_inches
 
 def _name_classes(axes: Axes, class_names: Sequence[str], affected_classes: Sequence[int]) -> None:
     """All classes, or where there are many every so many-th and the affected ones."""
-    step = -(-len(class_names) // MOST_NAMED_CLASSES)
+    step = -(-len(class_names) // MOST_NAMED_ROWS)
     named = sorted({*range(0, len(class_names), step), *affected_classes})
     if step > 1:
         named = [
@@ -113,7 +109,7 @@ def _name_classes(axes: Axes, class_names: Sequence[str], affected_classes: Sequ
             if label in affected_classes or min(abs(label - affected) for affected in affected_classes) >= step
         ]
     names = [class_names[label] for label in named]
-    axes.set_yticks(named, [name if len(name) <= 16 else f"{name[:15]}…" for name in names])
+    axes.set_yticks(named, [shortened(name, LONGEST_ROW_NAME) for name in names])
     for affected in affected_classes:
         axes.get_yticklabels()[named.index(affected)].set(color=VERMILLION, fontweight="bold")
 

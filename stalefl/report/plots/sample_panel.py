@@ -14,10 +14,10 @@ from stalefl.contracts import InputSpec
 from stalefl.report.plots.style import Array
 from stalefl.training.value_range import to_unit
 
-COLOURS = ("blue", "orange", "green", "red", "purple", "brown", "pink", "grey", "olive", "cyan")
-"""Of curves, as matplotlib's "tab:..." are called."""
-CHARACTERS, LINES = 44, 5
-"""Of a text, in the place that ``cell_size`` gives it."""
+CURVE_COLOURS = ("blue", "orange", "green", "red", "purple", "brown", "pink", "grey", "olive", "cyan")
+"""The names of matplotlib's colours without their "tab:"."""
+TEXT_LETTERS, TEXT_LINES = 44, 5
+"""The length and the number of lines of a text, in the place that ``cell_size`` gives it."""
 
 
 def are_images(spec: InputSpec) -> bool:
@@ -28,9 +28,9 @@ def are_images(spec: InputSpec) -> bool:
 def curve_key(spec: InputSpec) -> str:
     """Which curve of a signal is which, as "blue: x, orange: y"; empty where there is nothing to tell apart."""
     names = spec.channel_names
-    if spec.space != "signal" or not 1 < len(names) <= len(COLOURS):
+    if spec.space != "signal" or not 1 < len(names) <= len(CURVE_COLOURS):
         return ""
-    return ", ".join(f"{colour}: {name}" for colour, name in zip(COLOURS, names, strict=False))
+    return ", ".join(f"{colour}: {name}" for colour, name in zip(CURVE_COLOURS, names, strict=False))
 
 
 def cell_size(sample: object, spec: InputSpec) -> tuple[float, float]:
@@ -48,7 +48,7 @@ def drawable(inputs: Tensor, spec: InputSpec) -> Array:
 
 def draw_text(axes: Axes, text: str) -> None:
     """As much of it as has room, in lines."""
-    lines = textwrap.wrap(text, CHARACTERS, max_lines=LINES, placeholder=" …")
+    lines = textwrap.wrap(text, TEXT_LETTERS, max_lines=TEXT_LINES, placeholder=" …")
     axes.text(0.02, 0.97, "\n".join(lines), va="top", fontsize=6, parse_math=False, transform=axes.transAxes)
     axes.axis("off")
 
@@ -59,7 +59,7 @@ def draw_sample(axes: Axes, value: Array | str, spec: InputSpec) -> None:
         draw_text(axes, value)
         return
     if not are_images(spec):
-        for row, colour in zip(value.reshape(-1, value.shape[-1]), cycle(COLOURS), strict=False):
+        for row, colour in zip(value.reshape(-1, value.shape[-1]), cycle(CURVE_COLOURS), strict=False):
             axes.plot(row, linewidth=0.9, color=f"tab:{colour}")
         axes.tick_params(labelsize=6)
         return

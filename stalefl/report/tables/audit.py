@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from stalefl.formatting import MISSING
+from stalefl.report.tables.markdown import markdown_table
+from stalefl.report.tables.terminal import terminal_table
 
-Document = Mapping[str, Any]
-COLUMNS: Mapping[str, tuple[str, str]] = {
+AuditResult = Mapping[str, Any]
+"""An audit's ``result.json``."""
+SHOWN_METRICS: Mapping[str, tuple[str, str]] = {
     "psnr_median": ("PSNR\nmedian", ".1f"),
     "psnr": ("PSNR\nmean", ".1f"),
     "readable_share": ("above\n25 dB", ".0%"),
@@ -28,25 +30,25 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
 """Heading and format of the metrics that tables show; all of them are in ``result.json``."""
 
 
-class Row(NamedTuple):
+class AuditRow(NamedTuple):
     """One cell, or one of the references that it compares with. ``inputs`` and ``labels`` are its verdicts."""
 
     attack: str
     defence: str
-    figures: Mapping[str, Any]
+    metrics: Mapping[str, Any]
     inputs: Mapping[str, str] | None = None
     labels: Mapping[str, str] | None = None
     note: str = ""
     reference: bool = False
 
 
-def rows(document: Document) -> Iterator[Row]:
+def audit_rows(result: AuditResult) -> Iterator[AuditRow]:
     """The cells in their order, then the references."""
-    for cell in document["cells"]:
-        note = _note(cell, len(document["cases"]))
-        yield Row(cell["attack"], cell["defence"], cell["metrics"], cell["inputs"], cell["labels"], note)
-    for name, figures in document["references"].items():
-        yield Row(f"({name})", "", figures, reference=True)
+    for cell in result["cells"]:
+        note = _note(cell, len(result["cases"]))
+        yield AuditRow(cell["attack"], cell["defence"], cell["metrics"], cell["inputs"], cell["labels"], note)
+    for name, metrics in result["references"].items():
+        yield AuditRow(f"({name})", "", metrics, reference=True)
 
 
 def _note(cell: Mapping[str, Any], clients: int) -> str:
@@ -58,55 +60,48 @@ def _note(cell: Mapping[str, Any], clients: int) -> str:
     return "" if cell["cases"] == clients else f"{cell['cases']} of {clients} clients so far"
 
 
-def columns(document: Document) -> list[str]:
+def measured_metrics(result: AuditResult) -> list[str]:
     """The metrics that are known of any cell."""
-    cells = [row for row in rows(document) if not row.reference]
-    known = {name for row in cells for name, value in row.figures.items() if value is not None}
-    return [name for name in COLUMNS if name in known]
+    cells = [row for row in audit_rows(result) if not row.reference]
+    known = {name for row in cells for name, value in row.metrics.items() if value is not None}
+    return [name for name in SHOWN_METRICS if name in known]
 
 
-def shown(name: str, figures: Mapping[str, Any]) -> str:
+def audit_metric_text(name: str, metrics: Mapping[str, Any]) -> str:
     """A metric's value as tables have it."""
-    value = figures.get(name)
-    return MISSING if value is None else format(value, COLUMNS[name][1])
+    value = metrics.get(name)
+    return MISSING if value is None else format(value, SHOWN_METRICS[name][1])
 
 
-def audit_table(document: Document) -> Table:
+def audit_table(result: AuditResult) -> Table:
     """Attack x defence x metric, for the terminal."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = terminal_table()
     table.add_column("attack", no_wrap=True)
     table.add_column("defence")
-    names = columns(document)
+    names = measured_metrics(result)
     for name in names:
-        table.add_column(COLUMNS[name][0], justify="right")
+        table.add_column(SHOWN_METRICS[name][0], justify="right")
     table.add_column("samples are")
     table.add_column("labels are")
-    for row in rows(document):
+    for row in audit_rows(result):
         table.add_row(*_cells(row, names))
     return table
 
 
-def audit_markdown(document: Document) -> str:
-    """The same as Markdown."""
-    names = columns(document)
-    lines = [
-        _line(["attack", "defence", *map(heading, names), "samples are", "labels are"]),
-        _line(["---", "---", *["---:"] * len(names), "---", "---"]),
-    ]
-    lines += [_line(_cells(row, names)) for row in rows(document)]
-    return "\n".join(lines)
+def audit_markdown(result: AuditResult) -> str:
+    """``audit_table`` as Markdown, ending in a newline."""
+    names = measured_metrics(result)
+    headers = ["attack", "defence", *map(metric_heading, names), "samples are", "labels are"]
+    rows = [_cells(row, names) for row in audit_rows(result)]
+    return markdown_table(headers, rows, "ll" + "r" * len(names) + "ll")
 
 
-def heading(name: str) -> str:
+def metric_heading(name: str) -> str:
     """A metric's heading on one line."""
-    return COLUMNS[name][0].replace("-\n", "").replace("\n", " ")
+    return SHOWN_METRICS[name][0].replace("-\n", "").replace("\n", " ")
 
 
-def _cells(row: Row, names: Sequence[str]) -> list[str]:
+def _cells(row: AuditRow, names: Sequence[str]) -> list[str]:
     samples = "; ".join(filter(None, [row.inputs["word"] if row.inputs else "", row.note]))
     labels = row.labels["word"].removeprefix("labels ") if row.labels else ""
-    return [row.attack, row.defence, *(shown(name, row.figures) for name in names), samples, labels]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return [row.attack, row.defence, *(audit_metric_text(name, row.metrics) for name in names), samples, labels]

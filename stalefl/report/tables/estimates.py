@@ -2,45 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from rich.box import SIMPLE_HEAD
+import pandas as pd
 from rich.table import Table
 
+from stalefl.formatting import MISSING
 from stalefl.records.estimates import WINDOW_ROUNDS, Estimation, estimates_nothing, estimations, windows
 from stalefl.records.metrics import Record, Runs, mean_and_spread
+from stalefl.report.tables.markdown import markdown_table
+from stalefl.report.tables.terminal import close_up, terminal_table
 
-HEADERS = ("estimate", "relative L1 error", "cosine distance", "iterations each", "seconds each")
-NARROW_HEADERS = ("estimate", "relative\nL1 error", "cosine\ndistance", "iterations\neach", "seconds\neach")
+ESTIMATION_HEADERS = ("estimate", "relative L1 error", "cosine distance", "iterations each", "seconds each")
+NARROW_ESTIMATION_HEADERS = ("estimate", "relative\nL1 error", "cosine\ndistance", "iterations\neach", "seconds\neach")
 DIGITS = {"l1": 3, "cosine": 3, "iterations": 1, "seconds": 2}
-"""The figures of an ``Estimation``, in the order of ``HEADERS``."""
-CAPTION = (
+"""The numbers of an ``Estimation``, in the order of ``ESTIMATION_HEADERS``."""
+ESTIMATION_NOTES = (
     "means over all late updates",
     "errors: against what the client would have sent on time; 1: as far off as no update at all",
 )
-OWN_UPDATES = "each method that trains meets late updates of its own"
-SPREAD = "±: sample standard deviation over seeds"
+OWN_UPDATES_NOTE = "each method that trains meets late updates of its own"
+SPREAD_NOTE = "±: sample standard deviation over seeds"
 
 
 def windows_table(seeds: Sequence[Sequence[Record]], method: str) -> tuple[list[str], list[list[str]]]:
     """Headers and rows of relative L1 errors by window of 20 rounds, mean ± spread over runs of one setting: a column
     for each kind of estimate."""
     labels = [label for label, *_ in estimation_rows(seeds, method)]
-    errors: dict[int, dict[str, list[float]]] = {}
-    for records in seeds:
-        for first_round, rows in windows(records, method):
-            for row in rows:
-                errors.setdefault(first_round, {}).setdefault(row.label, []).append(row.l1)
-    table = []
-    for first_round, window in sorted(errors.items()):
-        cells = [mean_and_spread(window.get(label, ())).text(DIGITS["l1"]) for label in labels]
-        table.append([f"{first_round}–{first_round + WINDOW_ROUNDS - 1}", *cells])
-    return ["rounds", *labels], table
+    errors = pd.DataFrame(
+        [(first, row.label, row.l1) for records in seeds for first, rows in windows(records, method) for row in rows],
+        columns=["first_round", "label", "l1"],
+    )
+    texts = errors.pivot_table("l1", "first_round", "label", lambda l1: mean_and_spread(l1).text(DIGITS["l1"]))
+    texts = texts.reindex(columns=labels).fillna(MISSING)
+    return ["rounds", *labels], [
+        [f"{first}–{first + WINDOW_ROUNDS - 1}", *cells] for first, *cells in texts.itertuples()
+    ]
 
 
 def estimation_rows(seeds: Sequence[Sequence[Record]], method: str) -> list[list[str]]:
-    """A row of text under ``HEADERS`` for each kind of estimate: mean ± spread over runs of one method and setting. A
-    method that takes late updates as they are has none."""
+    """A row of text under ``ESTIMATION_HEADERS`` for each kind of estimate: mean ± spread over runs of one method and
+    setting. A method that takes late updates as they are has none."""
     runs = [rows for records in seeds if (rows := estimations(records, method))]
     if not runs:
         return []
@@ -63,36 +65,32 @@ def estimation_table(runs: Runs) -> Table | None:
     if not found:
         return None
     several = len(found) > 1
-    notes = [*CAPTION, *([OWN_UPDATES] if several else []), *([SPREAD] if "±" in str(found) else [])]
+    notes = [*ESTIMATION_NOTES, *([OWN_UPDATES_NOTE] if several else []), *([SPREAD_NOTE] if "±" in str(found) else [])]
     title = "Estimates of late updates" if several else f"Estimates of late updates, {next(iter(found))} training"
-    table = Table(title=title, caption="\n".join(notes), caption_justify="left", box=SIMPLE_HEAD)
-    table.pad_edge, table.padding = False, (0, 1, 0, 0)
-    for number, header in enumerate(NARROW_HEADERS):
+    table = terminal_table(title, "\n".join(notes))
+    for number, header in enumerate(NARROW_ESTIMATION_HEADERS):
         table.add_column(header, justify="right" if number else "left", no_wrap=not number)
     for method, rows in found.items():
         if several:
             table.add_row(f"{method} training:")
         for label, *cells in rows:
-            table.add_row(f"{'  ' * several}{label}", *(cell.replace(" ± ", "±") for cell in cells))
+            table.add_row(f"{'  ' * several}{label}", *map(close_up, cells))
     return table
 
 
 def estimation_markdown(runs: Mapping[str, tuple[str, Sequence[Sequence[Record]]]]) -> str:
-    """Of one or several settings, each a title with its method and the records of its seeds, as GitHub-flavoured
-    Markdown."""
+    """One or several settings as Markdown: a title for each, with its method and the records of its seeds."""
     several = len(runs) > 1
-    headers = [*(["run"] if several else []), *HEADERS]
-    lines = [headers, ["---", *["---"] * several, *["---:"] * (len(HEADERS) - 1)]]
-    for title, (method, seeds) in runs.items():
-        lines += [[*([title] if several else []), *row] for row in estimation_rows(seeds, method)]
-    return _markdown(lines)
+    rows = [
+        [*([title] if several else []), *row]
+        for title, (method, seeds) in runs.items()
+        for row in estimation_rows(seeds, method)
+    ]
+    headers = [*(["run"] if several else []), *ESTIMATION_HEADERS]
+    return markdown_table(headers, rows, "l" * several + "l" + "r" * (len(ESTIMATION_HEADERS) - 1))
 
 
 def windows_markdown(seeds: Sequence[Sequence[Record]], method: str) -> str:
-    """``windows_table`` as GitHub-flavoured Markdown."""
+    """``windows_table`` as Markdown."""
     headers, rows = windows_table(seeds, method)
-    return _markdown([headers, ["---", *["---:"] * (len(headers) - 1)], *rows])
-
-
-def _markdown(lines: Iterable[Sequence[str]]) -> str:
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown_table(headers, rows, "l" + "r" * (len(headers) - 1))

@@ -6,12 +6,14 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from stalefl.config.naming import value_text
 from stalefl.config.schema import ShadowTable
 from stalefl.formatting import MISSING, seconds_text, share_text
 from stalefl.records.estimates import AS_THEY_ARE, Estimation, estimates_nothing, estimating, estimations
 from stalefl.records.metrics import Record, Runs, server_cost
-from stalefl.report.tables.estimates import HEADERS, estimation_rows, windows_table
+from stalefl.report.tables.estimates import ESTIMATION_HEADERS, estimation_rows, windows_table
 
 LATE_HEADERS = (
     "method",
@@ -36,8 +38,9 @@ ERROR_NOTE = "Errors: relative, against what the client would have sent on time;
 def late_table(runs: Runs) -> tuple[list[str], list[list[str]]]:
     """Headers and a row for each method; columns in which nothing is known are left out."""
     rows = [[method, *_cells(method, seeds)] for method, seeds in runs.items()]
-    known = [c for c in range(len(LATE_HEADERS)) if any(row[c] != MISSING for row in rows)]
-    return [LATE_HEADERS[c] for c in known], [[row[c] for c in known] for row in rows]
+    table = pd.DataFrame(rows, columns=LATE_HEADERS)
+    table = table.loc[:, (table != MISSING).any()]
+    return list(table.columns), table.to_numpy().tolist()
 
 
 def _cells(method: str, seeds: Sequence[Sequence[Record]]) -> list[str]:
@@ -68,7 +71,7 @@ def shadows_table(runs: Runs) -> tuple[list[str], list[list[str]]]:
     """Of methods that estimated beside the runs' own, as shadows: headers, and rows; no rows where there were none."""
     every = ([method, *row] for method, seeds in runs.items() for row in estimation_rows(seeds, method))
     rows = [row for row in every if row[1] not in (AS_THEY_ARE, row[0])]
-    return ["method", *HEADERS], rows
+    return ["method", *ESTIMATION_HEADERS], rows
 
 
 def shadows_in_words(shadows: Mapping[str, ShadowTable]) -> Iterator[str]:
@@ -84,14 +87,11 @@ def nearest_in_words(runs: Runs) -> Iterator[str]:
         found = [rows for records in seeds if (rows := estimations(records, method))]
         if not found or len(found[0]) < 3:
             continue
-        labels = [row.label for row in found[0] if all(row.label in [r.label for r in rows] for rows in found)]
-        errors = {
-            label: statistics.fmean(row.l1 for rows in found for row in rows if row.label == label) for label in labels
-        }
+        errors = pd.DataFrame([{row.label: row.l1 for row in rows} for rows in found]).dropna(axis="columns").mean()
         late = errors.pop(AS_THEY_ARE)
         if all(map(estimates_nothing, found)):
             del errors[method]
-        best = min(errors, key=lambda label: errors[label])
+        best = errors.idxmin()
         yield (
             f"While {method} trained, late updates as they are had a mean relative L1 error of {late:.3f}; the nearest "
             f"estimates were those of {best}, with {errors[best]:.3f}."

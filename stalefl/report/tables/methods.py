@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from stalefl.formatting import MISSING
 from stalefl.records.metrics import AFFECTED, LAST, OVERALL, WINDOW
-from stalefl.records.ranking import REFERENCES, Result, _by_method, _spread, best_method
+from stalefl.records.ranking import REFERENCES, Result, best_method, results_by_method, spread_of
+from stalefl.report.tables.markdown import markdown_table
+from stalefl.report.tables.terminal import close_up, terminal_table
 
 SHORT_HEADERS = tuple(f"{what}\n{when}" for what in ("affected", "overall") for when in ("after late", f"last {LAST}"))
 LONG_HEADERS = (
@@ -23,18 +24,17 @@ LONG_HEADERS = (
 
 def comparison_table(results: Sequence[Result], references: Collection[str] = REFERENCES) -> Table:
     """One row per method, mean ± spread over seeds, the best method that is no reference in bold."""
-    cells = {method: figure_cells(runs) for method, runs in _by_method(results).items()}
+    cells = {method: metric_cells(runs) for method, runs in results_by_method(results).items()}
     best = best_method(results, references)
     lines = [*legend(f"{_target(results):g}", cells.values(), best), *_drift_legend(results)]
     caption = "\n".join([*lines, *filter(None, [_notes(results)])])
-    table = Table(title=_title(results), caption=caption, caption_justify="left", box=SIMPLE_HEAD)
-    table.pad_edge, table.padding = False, (0, 1, 0, 0)
+    table = terminal_table(_title(results), caption)
     table.add_column("method", no_wrap=True)
     for header in [*SHORT_HEADERS, f"rounds\nto {_target(results):g}", "server\nseconds"]:
         table.add_column(header, justify="right")
     for method, row in cells.items():
         accuracies, others = row[:4], row[4:]
-        short = [cell.replace(" ± ", "±") for cell in [*map(_without_leading_zeros, accuracies), *others]]
+        short = map(close_up, [*map(_without_leading_zeros, accuracies), *others])
         table.add_row(method, *short, style="bold" if method == best else None)
     return table
 
@@ -64,13 +64,12 @@ def _drift_legend(results: Iterable[Result]) -> list[str]:
 
 
 def comparison_markdown(results: Sequence[Result], references: Collection[str] = REFERENCES) -> str:
-    """The same table as GitHub-flavoured Markdown, ending in a newline."""
+    """``comparison_table`` as Markdown, ending in a newline."""
     headers = ["method", *LONG_HEADERS, f"rounds to {_target(results):g} (affected class)", "server seconds"]
     best = best_method(results, references)
-    rows = [[method, *figure_cells(runs)] for method, runs in _by_method(results).items()]
+    rows = [[method, *metric_cells(runs)] for method, runs in results_by_method(results).items()]
     rows = [[f"**{cell}**" for cell in row] if row[0] == best else row for row in rows]
-    lines = [headers, ["---", *["---:"] * (len(headers) - 1)], *rows]
-    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    table = markdown_table(headers, rows, "l" + "r" * (len(headers) - 1))
     notes = _notes(results)
     return f"{table}\n{notes}\n" if notes else table
 
@@ -79,13 +78,13 @@ def _target(results: Sequence[Result]) -> float:
     return float(results[0]["rounds_to_target"]["target"])
 
 
-def figure_cells(runs: Sequence[Result]) -> list[str]:
-    """The figures of one method's runs as text, under ``SHORT_HEADERS``, rounds to target and server seconds."""
+def metric_cells(runs: Sequence[Result]) -> list[str]:
+    """The metrics of one method's runs as text, under ``SHORT_HEADERS``, rounds to target and server seconds."""
     accuracies = [(period, key) for key in (AFFECTED, OVERALL) for period in ("mean_after_first_late", "last_10")]
     return [
-        *(figure_text(runs, *keys) for keys in accuracies),
+        *(metric_text(runs, *keys) for keys in accuracies),
         rounds_text(runs),
-        _spread(runs, "server_seconds").text(1),
+        spread_of(runs, "server_seconds").text(1),
     ]
 
 
@@ -99,12 +98,12 @@ def rounds_text(runs: Sequence[Result], key: str = AFFECTED) -> str:
     reached = sum(run["rounds_to_target"][key] is not None for run in runs)
     if 0 < reached < len(runs):
         return f"{reached} of {len(runs)} seeds"
-    return _spread(runs, "rounds_to_target", key).text(0)
+    return spread_of(runs, "rounds_to_target", key).text(0)
 
 
-def figure_text(runs: Sequence[Result], *keys: str) -> str:
-    """One figure of ``result.json`` over the runs, as "0.905 ± 0.012"."""
-    return _spread(runs, *keys).text(3)
+def metric_text(runs: Sequence[Result], *keys: str) -> str:
+    """One metric of ``result.json`` over the runs, as "0.905 ± 0.012"."""
+    return spread_of(runs, *keys).text(3)
 
 
 def _title(results: Sequence[Result]) -> str:
@@ -114,7 +113,9 @@ def _title(results: Sequence[Result]) -> str:
 
 
 def _notes(results: Sequence[Result]) -> str:
-    """What a reader of the figures must know: updates that were thrown away."""
-    rejected = {method: sum(run["rejected_updates"] for run in runs) for method, runs in _by_method(results).items()}
+    """What a reader of the metrics must know: updates that were thrown away."""
+    rejected = {
+        method: sum(run["rejected_updates"] for run in runs) for method, runs in results_by_method(results).items()
+    }
     counts = ", ".join(f"{method} {count}" for method, count in rejected.items() if count)
     return f"Rejected updates (not finite): {counts}." if counts else ""

@@ -8,21 +8,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from stalefl.config.naming import short_names, value_text
 from stalefl.formatting import MISSING
 from stalefl.records.ranking import Result
 from stalefl.records.run_groups import Setting
-from stalefl.report.tables.methods import SHORT_HEADERS, figure_cells, figure_text, legend
+from stalefl.report.tables.markdown import markdown_table
+from stalefl.report.tables.methods import SHORT_HEADERS, legend, metric_cells, metric_text
+from stalefl.report.tables.terminal import close_up, terminal_table
 
-COUNT = "seeds"
-RANKED = ("affected\nafter", "error", COUNT, "affected", "rounds", "server", "overall\nafter", "overall")
+SEEDS_HEADER = "seeds"
+HEADERS_BY_RANK = (
+    "affected\nafter",
+    "error",
+    SEEDS_HEADER,
+    "affected",
+    "rounds",
+    "server",
+    "overall\nafter",
+    "overall",
+)
 """Parts of headers, the most important ones first."""
-GAP, EDGES = 2, 2
+COLUMN_GAP, TABLE_EDGES = 2, 2
 """Columns of the terminal that a table's column takes beside its text, and the table beside its columns."""
-ERRORS = (
+ERRORS_NOTE = (
     "error: mean relative L1 distance of late updates as they are, of the method's estimates and of each shadow's from "
     "the updates on time; each method that trains meets late updates of its own"
 )
@@ -47,6 +57,11 @@ class Sheet:
     rows: Sequence[Sequence[str]]
     notes: Sequence[str]
 
+    @property
+    def alignment(self) -> str:
+        """A letter for each column, as LaTeX's ``tabular``."""
+        return "l" * self.keys + "r" * (len(self.headers) - self.keys)
+
 
 def sheet(settings: Sequence[Setting]) -> Sheet:
     """One row per setting; dashes where no seed has finished."""
@@ -54,16 +69,16 @@ def sheet(settings: Sequence[Setting]) -> Sheet:
     names = short_names(keys)
     targets = sorted({run["rounds_to_target"]["target"] for setting in settings for run in setting.results})
     target = f"{targets[0]:g}" if len(targets) == 1 else "target"
-    figures = [figure_cells(setting.results) if setting.results else [MISSING] * 6 for setting in settings]
+    metrics = [metric_cells(setting.results) if setting.results else [MISSING] * 6 for setting in settings]
     errors = _errors(settings)
-    headers = [*names.values(), *SHORT_HEADERS, f"rounds\nto {target}", "server\nseconds", *errors, COUNT]
+    headers = [*names.values(), *SHORT_HEADERS, f"rounds\nto {target}", "server\nseconds", *errors, SEEDS_HEADER]
     rows = [
         [*(_value(setting, key) for key in keys), *cells, *(column[row] for column in errors.values()), _count(setting)]
-        for row, (setting, cells) in enumerate(zip(settings, figures, strict=True))
+        for row, (setting, cells) in enumerate(zip(settings, metrics, strict=True))
     ]
-    notes = list(legend(target, [*figures, *errors.values()]))
+    notes = list(legend(target, [*metrics, *errors.values()]))
     if errors:
-        notes.append(ERRORS)
+        notes.append(ERRORS_NOTE)
     if any(setting.failed for setting in settings):
         notes.append("failed: runs that ended with an error, which failed.json has")
     return Sheet(len(keys), headers, rows, notes)
@@ -85,7 +100,7 @@ def _errors(settings: Sequence[Setting]) -> dict[str, list[str]]:
 
 def _error(results: Sequence[Result], place: Sequence[str]) -> str:
     measured = [run for run in results if _has(run, place) and not _as_it_came(run, place)]
-    return figure_text(measured, *place, "l1") if measured else MISSING
+    return metric_text(measured, *place, "l1") if measured else MISSING
 
 
 def _as_it_came(run: Result, place: Sequence[str]) -> bool:
@@ -114,11 +129,10 @@ def _count(setting: Setting) -> str:
 
 
 def sheet_table(content: Sheet, width: int) -> Table:
-    """For a terminal of ``width`` columns: of the figures the most important ones that fit beside the keys."""
+    """For a terminal of ``width`` columns: of the metrics the most important ones that fit beside the keys."""
     content, left_out = _narrowed(content, width)
     notes = [f"left out, for want of width: {', '.join(left_out)}"] if left_out else []
-    table = Table(caption="\n".join([*notes, *content.notes]), caption_justify="left", box=SIMPLE_HEAD)
-    table.pad_edge, table.padding = False, (0, 1, 0, 0)
+    table = terminal_table(caption="\n".join([*notes, *content.notes]))
     for column, header in enumerate(content.headers):
         text = column < content.keys
         table.add_column(header, justify="left" if text else "right", no_wrap=not text, overflow="fold")
@@ -129,12 +143,12 @@ def sheet_table(content: Sheet, width: int) -> Table:
 
 def _narrowed(content: Sheet, width: int) -> tuple[Sheet, list[str]]:
     """The columns that fit, with ``±`` close up, and the headers of the others."""
-    rows = [[cell.replace(" ± ", "±") for cell in row] for row in content.rows]
+    rows = [[close_up(cell) for cell in row] for row in content.rows]
     columns = [[header, *(row[column] for row in rows)] for column, header in enumerate(content.headers)]
-    widths = [GAP + max(len(line) for cell in column for line in cell.split("\n")) for column in columns]
+    widths = [COLUMN_GAP + max(len(line) for cell in column for line in cell.split("\n")) for column in columns]
     shown = set(range(content.keys))
     for column in sorted(range(content.keys, len(widths)), key=lambda column: _rank(content.headers[column])):
-        if EDGES + sum(widths[other] for other in {*shown, column}) <= width:
+        if TABLE_EDGES + sum(widths[other] for other in {*shown, column}) <= width:
             shown.add(column)
     left_out = [header.replace("\n", " ") for column, header in enumerate(content.headers) if column not in shown]
     kept = [[line[column] for column in sorted(shown)] for line in (content.headers, *rows)]
@@ -142,27 +156,28 @@ def _narrowed(content: Sheet, width: int) -> tuple[Sheet, list[str]]:
 
 
 def _rank(header: str) -> int:
-    return next((rank for rank, part in enumerate(RANKED) if part in header), len(RANKED))
+    return next((rank for rank, part in enumerate(HEADERS_BY_RANK) if part in header), len(HEADERS_BY_RANK))
 
 
 def sheet_markdown(content: Sheet) -> str:
-    """GitHub-flavoured, with the notes below, ending in a newline."""
-    lines = [
-        [header.replace("\n", " ") for header in content.headers],
-        ["---" if column < content.keys else "---:" for column in range(len(content.headers))],
-        *content.rows,
-    ]
-    table = "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+    """The notes stand below; the text ends in a newline."""
+    table = markdown_table(content.headers, content.rows, content.alignment)
     return f"{table}\n" + "".join(f"- {note}\n" for note in content.notes)
 
 
 def sheet_latex(content: Sheet) -> str:
     r"""A ``tabular`` for ``\usepackage{booktabs}``, the notes as comments above it."""
-    columns = "l" * content.keys + "r" * (len(content.headers) - content.keys)
     lines = [content.headers, *content.rows]
     header, *rows = [" & ".join(latex_text(cell.replace("\n", " ")) for cell in line) + r" \\" for line in lines]
     comments = [r"% needs \usepackage{booktabs}", *(f"% {note}" for note in content.notes)]
-    table = [rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}", r"\toprule", header, r"\midrule", *rows, r"\bottomrule"]
+    table = [
+        rf"\begin{{tabular}}{{@{{}}{content.alignment}@{{}}}}",
+        r"\toprule",
+        header,
+        r"\midrule",
+        *rows,
+        r"\bottomrule",
+    ]
     return "\n".join([*comments, *table, r"\end{tabular}"]) + "\n"
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stalefl.records.run_groups import gather
+from stalefl.records.run_groups import read_run_groups
 from stalefl.report.conclusions.cells import comparison_cells, difference_text, significance_notes
 from stalefl.report.conclusions.significance import Difference
 from stalefl.report.conclusions.winners import contests
@@ -13,7 +13,7 @@ def test_each_method_is_compared_with_the_best_baseline(tmp_path: Path) -> None:
     figures = {"unstale": (0.9,) * 3, "weighted": (0.5, 0.52, 0.51), "inversion": (0.7, 0.73, 0.71), "w-pred": (0.6,)}
     figures["first-order"] = (0.4, 0.3)
     three_seeds(tmp_path, figures, {"inversion": 5, "w-pred": 5})
-    [found] = contests(gather([tmp_path]))
+    [found] = contests(read_run_groups([tmp_path]))
     assert comparison_cells(found, "unstale") == ("–", "reference")
     assert comparison_cells(found, "weighted") == ("–", "best baseline")
     assert comparison_cells(found, "inversion") == ("+0.203\n+0.189 to +0.218", "better")

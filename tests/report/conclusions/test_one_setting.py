@@ -2,15 +2,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stalefl.records.run_groups import gather
-from stalefl.report.conclusions.one_setting import sentences
+from stalefl.records.run_groups import read_run_groups
+from stalefl.report.conclusions.one_setting import setting_in_words
 from stalefl.report.conclusions.winners import contests
 from tests.report.stored_runs import finished, three_seeds
 
 
 def words(place: Path) -> list[str]:
-    [found] = contests(gather([place]))
-    return list(sentences(found))
+    [found] = contests(read_run_groups([place]))
+    return list(setting_in_words(found))
 
 
 def test_best_margin_chance_and_cost(tmp_path: Path) -> None:

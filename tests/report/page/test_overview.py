@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stalefl.records.run_groups import gather
+from stalefl.records.run_groups import read_run_groups
 from stalefl.report.page.overview import write_overview
 from tests.report.stored_runs import finished
 
@@ -10,7 +10,7 @@ MEGABYTE = 1_000_000
 
 
 def written(place: Path) -> str:
-    write_overview(gather([place]), place / "page.html")
+    write_overview(read_run_groups([place]), place / "page.html")
     return (place / "page.html").read_text()
 
 
@@ -29,22 +29,14 @@ def test_a_page_of_a_hundred_runs_is_small(tmp_path: Path) -> None:
     assert "weighted is best in" not in text
 
 
-def test_rejected_updates_and_several_devices_are_told_of(tmp_path: Path) -> None:
+def test_rejected_updates_are_told_of(tmp_path: Path) -> None:
     rejections = {"rejected_updates": 1, "rejections": [{"client": 3, "cause": "compensated"}]}
-    finished(tmp_path / "a", "weighted", 0, changes=rejections)
-    finished(tmp_path / "b", "unweighted", 0, environment={"device": "a GPU"})
+    finished(tmp_path / "a", "weighted", 0)
+    assert "No update was rejected in any run." in written(tmp_path)
+    finished(tmp_path / "b", "unweighted", 0, changes=rejections)
     text = written(tmp_path)
-    assert "Rejected: weighted: 2 updates of 1 client rejected (2: what the method made of it did)" in text
+    assert "Rejected: unweighted: 2 updates of 1 client rejected (2: what the method made of it did)" in text
     assert "No update was rejected" not in text
-    assert "made on several devices (cpu, a GPU): their seconds cannot be compared" in text
-
-
-def test_of_many_unfinished_runs_some_are_named(tmp_path: Path) -> None:
-    for seed in range(5):
-        finished(tmp_path / f"{seed}", "weighted", seed).result.unlink()
-    text = written(tmp_path)
-    assert text.count("has not finished (2 of 2 rounds)") == 3
-    assert "Nor have 2 more." in text
 
 
 def test_what_else_was_measured_is_listed(tmp_path: Path) -> None:

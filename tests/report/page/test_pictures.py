@@ -10,8 +10,8 @@ import torch
 from stalefl.contracts import InputSpec
 from stalefl.records.run_data import RunData, write_run_data
 from stalefl.records.run_folder import RunFolder
-from stalefl.records.run_groups import gather
-from stalefl.report.page.pictures import group_figures, inversion_figures, partition_figures
+from stalefl.records.run_groups import read_run_groups
+from stalefl.report.page.pictures import inversion_pictures, partition_pictures, setting_pictures
 from stalefl.storage import save_tree
 from tests.report.stored_runs import finished
 
@@ -23,8 +23,8 @@ def with_data(folder: RunFolder, late: int = 1) -> None:
 
 
 def captions(place: Path) -> list[str]:
-    [group] = gather([place]).groups
-    return [figure.caption for figure in group_figures(group)]
+    [group] = read_run_groups([place]).groups
+    return [picture.caption for picture in setting_pictures(group)]
 
 
 def test_delays_have_a_picture_only_where_they_differ(tmp_path: Path) -> None:
@@ -68,14 +68,14 @@ def test_what_a_plugin_keeps_under_that_name_is_no_d_rec(tmp_path: Path) -> None
 def test_a_partition_that_settings_share_is_drawn_once(tmp_path: Path) -> None:
     for number, (lr, late) in enumerate(((0.1, 1), (0.2, 1), (0.3, 2))):
         with_data(finished(tmp_path / f"{number}", "weighted", 0, training={"lr": lr}), late)
-    figures = list(partition_figures(gather([tmp_path])))
-    assert [figure.caption.partition("Where ")[2] for figure in figures] == [
+    pictures = list(partition_pictures(read_run_groups([tmp_path])))
+    assert [picture.caption.partition("Where ")[2] for picture in pictures] == [
         "training.lr = 0.1; or training.lr = 0.2.",
         "training.lr = 0.3.",
     ]
-    assert all(figure.wide for figure in figures)
+    assert all(picture.wide for picture in pictures)
     finished(tmp_path / "older" / "run", "weighted", 0)
-    assert list(partition_figures(gather([tmp_path / "older"]))) == []
+    assert list(partition_pictures(read_run_groups([tmp_path / "older"]))) == []
 
 
 def test_what_invert_left_beside_the_runs(tmp_path: Path, plain_picture: bytes) -> None:
@@ -83,12 +83,12 @@ def test_what_invert_left_beside_the_runs(tmp_path: Path, plain_picture: bytes) 
     place = tmp_path / "run" / "inverted"
     place.mkdir()
     (place / "recovered.png").write_bytes(plain_picture)
-    assert not gather([tmp_path]).inversions
+    assert not read_run_groups([tmp_path]).inversions
     facts = {"client": 3, "round": 9, "staleness_rounds": 4, "fit_error": {"l1": 0.25}}
     (place / "result.json").write_text(json.dumps(facts))
-    [figure] = inversion_figures(gather([tmp_path]).inversions)
+    [picture] = inversion_pictures(read_run_groups([tmp_path]).inversions)
     says = "D_rec of client 3, round 9, 4 rounds late; the update that it gives is off by 25% (relative L1)"
-    assert figure.caption == f"{place}: {says}"
+    assert picture.caption == f"{place}: {says}"
 
 
 @pytest.fixture

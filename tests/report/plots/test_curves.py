@@ -10,7 +10,7 @@ from PIL import Image
 
 from stalefl.contracts import InputError
 from stalefl.report.plots.curves import accuracy_label, draw_confusion, draw_curves
-from stalefl.report.plots.style import LINES, lines_of
+from stalefl.report.plots.style import LINES
 
 Records = list[dict[str, Any]]
 
@@ -47,29 +47,11 @@ def test_the_label_says_over_how_many_seeds() -> None:
     )
 
 
-def test_a_method_keeps_its_colour_whatever_it_is_compared_with() -> None:
-    assert lines_of(["weighted", "inversion"])["inversion"] == lines_of(["inversion"])["inversion"]
-    assert lines_of(["mine", "unstale"])["mine"] == lines_of(["inversion", "mine"])["mine"]
-
-
-def test_no_two_methods_share_a_line() -> None:
-    lines = lines_of([*LINES, *(f"plugin-{i}" for i in range(12))])
-    assert len(set(lines.values())) == len(lines) == len(LINES) + 12
-
-
 @pytest.mark.parametrize("rounds", [0, 1, 4, 150])
 def test_short_long_and_partly_evaluated_runs_are_drawn(tmp_path: Path, rounds: int) -> None:
     runs = {"weighted": [run(0.5, rounds)], "mine": [run(0.7, rounds, every=3), run(0.6, rounds // 2)]}
     draw_curves(runs, tmp_path / "c.png", "a title", staleness_rounds=3)
     assert pixels(tmp_path / "c.png").std() > 1
-
-
-def test_drawing_leaves_matplotlibs_settings_alone(tmp_path: Path) -> None:
-    import matplotlib
-
-    before = dict(matplotlib.rcParams)
-    draw_curves({"weighted": [run(0.5)]}, tmp_path / "c.png")
-    assert dict(matplotlib.rcParams) == before
 
 
 @pytest.mark.parametrize("ending", ["png", "pdf", "svg"])

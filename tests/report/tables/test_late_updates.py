@@ -3,8 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 from stalefl.config.schema import ShadowTable
-from stalefl.formatting import seconds_text, share_text
-from stalefl.records.metrics import server_cost
 from stalefl.report.tables.late_updates import (
     late_table,
     nearest_in_words,
@@ -104,14 +102,3 @@ def test_errors_by_window_of_the_methods_that_estimate() -> None:
         "headers": ["rounds", "late updates as they are", "inversion"],
         "rows": [["21–40", "0.800", "0.200"]],
     }
-
-
-def test_costs_without_a_run_or_a_late_update() -> None:
-    assert server_cost([]).each is None
-    assert server_cost([]).of_training is None
-    assert server_cost([[record([])]]).run == 3.0
-
-
-def test_seconds_and_shares_as_text() -> None:
-    assert [seconds_text(value) for value in (None, 0.00123456, 12.34, 2809.9)] == ["–", "0.00123", "12.3", "2810"]
-    assert [share_text(value) for value in (None, 0.0071, 2.19)] == ["–", "0.7 %", "219 %"]

@@ -99,3 +99,23 @@ def test_nothing_to_compare() -> None:
     assert pivots_markdown(SETTINGS[:3]) == ""
     assert pivots_markdown([SETTINGS[0], SETTINGS[3]]) == ""
     assert pivots_markdown([Setting({"partition.alpha": 1}, [], 1)]) == ""
+
+
+def test_settings_of_which_no_seed_has_finished_have_dashes() -> None:
+    settings = [setting(rounds, name, seeds=2) for rounds in (10, 40) for name in ("weighted", "inversion")]
+    assert "| weighted | – | – |\n| inversion | – | – |\n" in pivots_markdown(settings)
+    assert pivots_markdown([]) == ""
+
+
+def test_values_that_are_equal_but_written_otherwise_have_columns_of_their_own() -> None:
+    settings = [
+        Setting({"partition.alpha": alpha, "method.name": name}, [result(0.5)], 1)
+        for alpha in (1, 1.0, True)
+        for name in ("weighted", "inversion")
+    ]
+    assert "| method | alpha 1 | alpha 1.0 | alpha true |" in pivots_markdown(settings)
+
+
+def test_a_bar_in_the_name_of_a_method_does_not_break_the_table() -> None:
+    settings = [setting(rounds, name, result(0.5)) for rounds in (10, 40) for name in ("mine|other", "inversion")]
+    assert r"| mine\|other | **0.500** | **0.500** |" in pivots_markdown(settings)
