@@ -37,7 +37,8 @@ def test_delays_have_a_picture_only_where_they_differ(tmp_path: Path) -> None:
 
 
 def test_errors_of_estimates_have_a_picture_where_an_oracle_measured_them(tmp_path: Path) -> None:
-    late = {"late_updates": [{"client": 3}], "oracle": True, "stale_error": {"l1": 0.8, "cosine": 0.2}}
+    update = {"client": 3, "staleness_rounds": 1, "weight": 2.0, "iterations": 0}
+    late = {"late_updates": [update], "oracle": True, "stale_error": {"l1": 0.8, "cosine": 0.2}}
     measured = {**late, "estimate_error": {"l1": 0.3, "cosine": 0.1}}
     finished(tmp_path / "unweighted", "unweighted", 0, changes={**late, "estimate_error": late["stale_error"]})
     assert len(captions(tmp_path)) == 2
