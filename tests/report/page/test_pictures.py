@@ -1,13 +1,15 @@
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from stalefl.contracts import InputSpec
+from stalefl.contracts import InputSpec, LocalTraining
+from stalefl.records.inversion_folder import InversionFolder
 from stalefl.records.run_data import RunData, write_run_data
 from stalefl.records.run_folder import RunFolder
 from stalefl.records.run_groups import gather
@@ -85,8 +87,16 @@ def test_what_invert_left_beside_the_runs(tmp_path: Path, plain_picture: bytes) 
     place.mkdir()
     (place / "recovered.png").write_bytes(plain_picture)
     assert not gather([tmp_path]).inversions
-    facts = {"client": 3, "round": 9, "staleness_rounds": 4, "fit_error": {"l1": 0.25}}
-    (place / "result.json").write_text(json.dumps(facts))
+    error = {"l1": 0.25, "cosine": 0.1}
+    result: dict[str, Any] = {
+        **{"schema": 1, "model": "mlp", "dataset": "digits", "client": 3, "round": 9, "staleness_rounds": 4},
+        **{"samples": 10, "training": asdict(LocalTraining(local_epochs=1, lr=0.1)), "options": {}, "size": 2},
+        **{"iterations": 5, "seconds": 0.5, "first_loss": 1.0, "last_loss": 0.1, "explained": True},
+        **{"fit_error": error, "noise_error": error, "stale_error": None, "estimate_error": None},
+        **{"anchored_estimate_error": None, "true_update_size": None},
+        **{"label_shares": [0.5, 0.5], "true_label_shares": None},
+    }
+    InversionFolder(place).write_result(result)
     [figure] = inversion_figures(gather([tmp_path]).inversions)
     says = "D_rec of client 3, round 9, 4 rounds late; the update that it gives is off by 25% (relative L1)"
     assert figure.caption == f"{place}: {says}"
