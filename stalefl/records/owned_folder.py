@@ -15,6 +15,8 @@ from stalefl.contracts import InputError
 from stalefl.storage import temporary_path
 
 LOCK = ".lock"
+REPLACE, RESUME = "--force to replace the {what} in it", "--resume to go on with it"
+"""Ways out where a folder is taken."""
 
 
 class OwnedFolder:
@@ -29,8 +31,8 @@ class OwnedFolder:
     """Patterns of further files."""
     TREES: ClassVar[tuple[str, ...]] = ()
     """Folders in it that are its own with all that they hold."""
-    RESUMABLE: ClassVar[bool] = False
-    """Whether the refusal of a folder names ``--resume`` as a way out."""
+    WAYS: ClassVar[tuple[str, ...]] = (REPLACE,)
+    """What the refusal of a folder names as valid beside a new folder."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
@@ -42,9 +44,9 @@ class OwnedFolder:
         if not self.path.is_dir() or not any(self.path.iterdir()):
             return
         if not force:
-            ways = f"--force to replace the {self.WHAT} in it"
-            ways = f", {ways}, or --resume to go on with it" if self.RESUMABLE else f", or {ways}"
-            raise InputError(f"{self.path} exists and is not empty; valid: a new folder{ways}")
+            *others, last = (way.format(what=self.WHAT) for way in self.WAYS)
+            valid = f"{', '.join(['a new folder', *others])}, or {last}"
+            raise InputError(f"{self.path} exists and is not empty; valid: {valid}")
         if not self._shows_sign():
             raise InputError(
                 f"{self.path} holds no {self.WHAT} of stalefl, so --force does not touch it; valid: a new folder"

@@ -11,7 +11,7 @@ from stalefl.contracts import InputError
 from stalefl.records.documents.rounds import RoundRecord
 from stalefl.records.documents.run import Environment, RunResult
 from stalefl.records.json_files import json_line, parsed, read_document, write_document
-from stalefl.records.owned_folder import LOCK, OwnedFolder, remove_files, unwritable
+from stalefl.records.owned_folder import LOCK, REPLACE, RESUME, OwnedFolder, remove_files, unwritable
 from stalefl.storage import load_tree, save_tree, write_whole
 
 CURVES, ERRORS = "curves.png", "errors.png"
@@ -42,7 +42,7 @@ class ReplaceableRuns(OwnedFolder):
     WHAT = "run"
     SIGNS = ("rounds.jsonl", "comparison.json")
     FILES = tuple(dict.fromkeys((*RUN_FILES, *COMPARISON_FILES)))
-    RESUMABLE = True
+    WAYS = (REPLACE, RESUME)
 
     def remove(self) -> None:
         """Remove the files of the run, or of the comparison with its runs; a folder below that is then empty goes."""

@@ -10,7 +10,7 @@ from stalefl.contracts import InputError
 from stalefl.records.documents.common import SCHEMA
 from stalefl.records.documents.sweep import RunFailure, SweepIndex
 from stalefl.records.json_files import read_document, write_document
-from stalefl.records.owned_folder import OwnedFolder, unwritable
+from stalefl.records.owned_folder import REPLACE, RESUME, OwnedFolder, unwritable
 from stalefl.storage import write_whole
 
 
@@ -21,7 +21,7 @@ class SweepFolder(OwnedFolder):
     SIGNS = ("sweep.json",)
     FILES = ("sweep.json", "results.parquet", "results.md", "results.tex", "failed.json")
     TREES = ("cells",)
-    RESUMABLE = True
+    WAYS = (RESUME, REPLACE)
 
     def __init__(self, path: Path | str) -> None:
         super().__init__(path)

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from stalefl.contracts import InputSpec
+from stalefl.contracts import InputSpec, LocalTraining
+from stalefl.records.inversion_folder import InversionFolder
 from stalefl.records.run_data import RunData, write_run_data
 from stalefl.records.run_folder import RunFolder
 from stalefl.records.run_groups import read_run_groups
@@ -37,7 +39,8 @@ def test_delays_have_a_picture_only_where_they_differ(tmp_path: Path) -> None:
 
 
 def test_errors_of_estimates_have_a_picture_where_an_oracle_measured_them(tmp_path: Path) -> None:
-    late = {"late_updates": [{"client": 3}], "oracle": True, "stale_error": {"l1": 0.8, "cosine": 0.2}}
+    update = {"client": 3, "staleness_rounds": 1, "weight": 2.0, "iterations": 0}
+    late = {"late_updates": [update], "oracle": True, "stale_error": {"l1": 0.8, "cosine": 0.2}}
     measured = {**late, "estimate_error": {"l1": 0.3, "cosine": 0.1}}
     finished(tmp_path / "unweighted", "unweighted", 0, changes={**late, "estimate_error": late["stale_error"]})
     assert len(captions(tmp_path)) == 2
@@ -84,8 +87,16 @@ def test_what_invert_left_beside_the_runs(tmp_path: Path, plain_picture: bytes) 
     place.mkdir()
     (place / "recovered.png").write_bytes(plain_picture)
     assert not read_run_groups([tmp_path]).inversions
-    facts = {"client": 3, "round": 9, "staleness_rounds": 4, "fit_error": {"l1": 0.25}}
-    (place / "result.json").write_text(json.dumps(facts))
+    error = {"l1": 0.25, "cosine": 0.1}
+    result: dict[str, Any] = {
+        **{"schema": 1, "model": "mlp", "dataset": "digits", "client": 3, "round": 9, "staleness_rounds": 4},
+        **{"samples": 10, "training": asdict(LocalTraining(local_epochs=1, lr=0.1)), "options": {}, "size": 2},
+        **{"iterations": 5, "seconds": 0.5, "first_loss": 1.0, "last_loss": 0.1, "explained": True},
+        **{"fit_error": error, "noise_error": error, "stale_error": None, "estimate_error": None},
+        **{"anchored_estimate_error": None, "true_update_size": None},
+        **{"label_shares": [0.5, 0.5], "true_label_shares": None},
+    }
+    InversionFolder(place).write_result(result)
     [picture] = inversion_pictures(read_run_groups([tmp_path]).inversions)
     says = "D_rec of client 3, round 9, 4 rounds late; the update that it gives is off by 25% (relative L1)"
     assert picture.caption == f"{place}: {says}"
