@@ -54,7 +54,7 @@ def stalefl_compensators() -> list[Entry]:
         Entry("fedvarp", f"{home}.fedvarp:FedVarp"),
         Entry("fedstale", f"{home}.fedstale:FedStale"),
         Entry("ace", f"{home}.ace:Ace"),
-        Entry("dynafed", f"{home}.dynafed:DynaFed"),
+        Entry("dynafed", f"{home}.dynafed.method:DynaFed"),
         Entry("inversion", f"{home}.inversion:Inversion"),
         Entry("anchored-inversion", f"{home}.anchored_inversion:AnchoredInversion"),
     ]
