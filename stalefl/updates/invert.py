@@ -15,7 +15,7 @@ from torch.nn.functional import one_hot
 from stalefl.config.explain import first_of, problems, validate
 from stalefl.config.schema import MethodTable
 from stalefl.contracts import InputError
-from stalefl.inversion.d_rec import RecoveredData
+from stalefl.inversion.d_rec import DRec
 from stalefl.inversion.persistence import persisting_share
 from stalefl.inversion.recovery import Recovery, RecoveryOptions, recover
 from stalefl.records.folders import SCHEMA
@@ -72,7 +72,7 @@ class Inverted:
     """The update that D_rec gives from today's model; None where that is not known."""
 
     @property
-    def data(self) -> RecoveredData:
+    def data(self) -> DRec:
         return self.recovery.fit.data
 
     @property
