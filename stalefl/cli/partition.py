@@ -74,10 +74,11 @@ def partition_command(
         int | None,
         typer.Option(help="The class whose holders are late, as staleness.affected_class.", rich_help_panel=EXPERIMENT),
     ] = None,
-    stale_clients: Annotated[
+    late_clients: Annotated[
         int | None,
         typer.Option(help="How many clients are late, as staleness.late_clients.", rich_help_panel=EXPERIMENT),
     ] = None,
+    stale_clients: Annotated[int | None, typer.Option(hidden=True, help="--late-clients, as it was called.")] = None,
     settings: SettingsOption = None,
     seed: SeedOption = None,
     out: Annotated[
@@ -97,7 +98,7 @@ def partition_command(
 
     It shows both, as `simulate` draws them from the same settings and seed.
 
-    Example: stalefl partition --clients 40 --alpha 0.1 --affected-class 5 --stale-clients 4 --out part.safetensors
+    Example: stalefl partition --clients 40 --alpha 0.1 --affected-class 5 --late-clients 4 --out part.safetensors
     """
     from stalefl.cli.common import console, print_json, set_up_logging
     from stalefl.config.loading import load_experiment
@@ -109,6 +110,7 @@ def partition_command(
     from stalefl.report.plots.partition import draw_partition_plot
 
     set_up_logging(quiet, verbose)
+    late_clients = stale_clients if late_clients is None else late_clients
     flags: dict[str, dict[str, Any]] = {
         "data": {"dataset": dataset},
         "partition": {
@@ -118,7 +120,10 @@ def partition_command(
             "sizes": sizes,
             "samples_per_client": samples_per_client,
         },
-        "staleness": {"affected_class": affected_class, "late_clients": stale_clients},
+        "staleness": {
+            "affected_class": affected_class,
+            "late_clients": stale_clients if late_clients is None else late_clients,
+        },
         "run": {"seed": seed},
     }
     given = {table: {k: v for k, v in keys.items() if v is not None} for table, keys in flags.items()}
@@ -127,21 +132,21 @@ def partition_command(
     data = load_registry().create("dataset", experiment.data.dataset, experiment.data.options)
     data = data.load(data_context(data_dir, download))
     choices = (experiment.partition, experiment.staleness, experiment.run.seed)
-    partition, late_clients = prepare_partition(data, *choices)
+    partition, late = prepare_partition(data, *choices)
     counts = class_counts(partition, train_labels(data), data.spec.classes)
     if out:
-        save_partition(out, partition, late_clients, partition_meta(data, *choices))
+        save_partition(out, partition, late, partition_meta(data, *choices))
     title = _title(data, experiment.partition, partition.clients)
     affected = experiment.staleness.affected_classes
     if plot:
-        draw_partition_plot(counts, late_clients, _class_names(data), affected, plot, title)
+        draw_partition_plot(counts, late, _class_names(data), affected, plot, title)
     if json_output:
-        print_json(_document(data, experiment, counts, late_clients, out, plot))
+        print_json(_document(data, experiment, counts, late, out, plot))
     elif not quiet:
-        console().print(_table(counts, late_clients, _class_names(data), affected, title))
-        console().print(_summary(counts, late_clients, affected))
-        if late_clients:
-            console().print(f"late by: {_delays(experiment, late_clients)}", soft_wrap=True)
+        console().print(_table(counts, late, _class_names(data), affected, title))
+        console().print(_summary(counts, late, affected))
+        if late:
+            console().print(f"late by: {_delays(experiment, late)}", soft_wrap=True)
         for label, path in (("partition", out), ("picture", plot)):
             if path:
                 console().print(f"{label}: {path}", soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Gradient inversion at the server: D_rec, the search for it, and how far its estimates are trusted."""

@@ -45,8 +45,8 @@ def fit_batch(
     slope_of_all = torch.func.vmap(torch.func.grad_and_value(loss, argnums=(0, 1)), in_dims=dims)
 
     def slope(inputs: Tensor, logits: Tensor) -> tuple[Tensor, Tensor, Sequence[Tensor]]:
-        gradients, values = slope_of_all(inputs, logits, base_weights, wanted, kept, buffers)
-        return *gradients, values
+        (input_slope, logit_slope), values = slope_of_all(inputs, logits, base_weights, wanted, kept, buffers)
+        return input_slope, logit_slope, values
 
     inputs, logits = torch.stack([s.inputs for s in starts]), torch.stack([s.label_logits for s in starts])
     inputs, logits, losses = search(inputs, logits, slope, spec, settings, len(targets))

@@ -135,7 +135,8 @@ def fit_data(
         inputs, logits = inputs.detach().requires_grad_(), logits.detach().requires_grad_()
         labels = labels_of(logits, start.label_kind)
         loss = objective(program.run(base_weights, inputs, labels, create_graph=True))
-        return *torch.autograd.grad(loss, (inputs, logits)), [loss.detach()]
+        input_slope, logit_slope = torch.autograd.grad(loss, (inputs, logits))
+        return input_slope, logit_slope, [loss.detach()]
 
     inputs, logits, (losses,) = search(
         start.inputs, start.label_logits, slope, spec, settings, on_iteration=on_iteration

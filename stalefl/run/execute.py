@@ -22,7 +22,8 @@ from stalefl.records.run_data import RunData, write_run_data
 from stalefl.run.observers import audience
 from stalefl.run.setup import Run
 from stalefl.simulation import engine
-from stalefl.simulation.oracle import Disparity
+from stalefl.simulation.oracle import UpdateError
+from stalefl.simulation.round_outcome import LateUpdate, RoundOutcome, Shadow
 from stalefl.storage import save_weights
 from stalefl.training.evaluation import Evaluation, evaluate, mixture
 
@@ -80,8 +81,8 @@ def _run_rounds(
 ) -> engine.SimulationState | None:
     """The rounds after ``start``, each recorded and told of; None if stopped before the last one."""
     settings, state = run.experiment.run, start
-    for state, facts in engine.rounds(run.simulation, start, settings.rounds):
-        record = _record(run, state, facts)
+    for state, outcome in engine.rounds(run.simulation, start, settings.rounds):
+        record = _record(run, state, outcome)
         folder.append_round(record)
         tell(record, state.method_state)
         stopped = should_stop() and state.round < settings.rounds
@@ -174,27 +175,27 @@ def measure(run: Run, state: engine.SimulationState) -> Measured:
     return Measured(mixture(before, after, run.data.class_shares(state.round)), before, after)
 
 
-def _record(run: Run, state: engine.SimulationState, facts: engine.RoundFacts) -> dict[str, Any]:
+def _record(run: Run, state: engine.SimulationState, outcome: RoundOutcome) -> dict[str, Any]:
     settings = run.experiment.evaluation
-    due = facts.round % settings.every_rounds == 0 or facts.round == run.experiment.run.rounds
+    due = outcome.round % settings.every_rounds == 0 or outcome.round == run.experiment.run.rounds
     measured = measure(run, state) if due else None
     return round_record(
-        round=facts.round,
-        participants=facts.participants,
-        staleness_rounds=facts.staleness_rounds,
-        rejected_updates=len(facts.rejected),
-        server_seconds=facts.server_seconds,
-        client_seconds=facts.client_seconds,
+        round=outcome.round,
+        participants=outcome.participants,
+        staleness_rounds=outcome.staleness_rounds,
+        rejected_updates=len(outcome.rejected),
+        server_seconds=outcome.server_seconds,
+        client_seconds=outcome.client_seconds,
         affected_classes=run.experiment.staleness.affected_classes,
         evaluation=measured.evaluation if measured else None,
-        inversion_iterations=facts.inversion_iterations,
+        inversion_iterations=outcome.inversion_iterations,
         oracle=run.simulation.oracle,
-        late_updates=[_late_update(late, run.simulation.oracle) for late in facts.late_updates],
-        estimate_error=_errors(facts.estimate_error),
-        stale_error=_errors(facts.stale_error),
-        shadows={label: _shadow_record(shadow) for label, shadow in facts.shadows.items()},
-        drift=_drift_record(run, facts.round, measured),
-        rejections=[{"client": of, "cause": why} for of, why in zip(facts.rejected, facts.causes, strict=True)],
+        late_updates=[_late_update(late, run.simulation.oracle) for late in outcome.late_updates],
+        estimate_error=_errors(outcome.estimate_error),
+        stale_error=_errors(outcome.stale_error),
+        shadows={label: _shadow_record(shadow) for label, shadow in outcome.shadows.items()},
+        drift=_drift_record(run, outcome.round, measured),
+        rejections=[{"client": of, "cause": why} for of, why in zip(outcome.rejected, outcome.causes, strict=True)],
     )
 
 
@@ -209,7 +210,7 @@ def _drift_record(run: Run, round: int, measured: Measured | None) -> dict[str, 
     }
 
 
-def _shadow_record(shadow: engine.Shadow) -> dict[str, Any]:
+def _shadow_record(shadow: Shadow) -> dict[str, Any]:
     return {
         "estimate_error": _errors(shadow.estimate_error),
         "iterations": shadow.iterations,
@@ -218,7 +219,7 @@ def _shadow_record(shadow: engine.Shadow) -> dict[str, Any]:
     }
 
 
-def _late_update(late: engine.LateUpdate, oracle: bool) -> dict[str, Any]:
+def _late_update(late: LateUpdate, oracle: bool) -> dict[str, Any]:
     record: dict[str, Any] = {
         "client": late.client,
         "staleness_rounds": late.staleness_rounds,
@@ -231,5 +232,5 @@ def _late_update(late: engine.LateUpdate, oracle: bool) -> dict[str, Any]:
     return {**record, **late.facts, **record}
 
 
-def _errors(error: Disparity | None) -> dict[str, float] | None:
+def _errors(error: UpdateError | None) -> dict[str, float] | None:
     return asdict(error) if error else None

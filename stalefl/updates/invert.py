@@ -23,7 +23,7 @@ from stalefl.records.inspection_folders import InversionFolder
 from stalefl.registry import load_registry
 from stalefl.report.plots.inversion import draw_inversion, draw_recovered
 from stalefl.seeds import named_generator
-from stalefl.simulation.oracle import Disparity, disparity
+from stalefl.simulation.oracle import UpdateError, update_error
 from stalefl.storage import save_weights
 from stalefl.training.embedding import texts, token_table
 from stalefl.training.value_range import bounds
@@ -76,9 +76,9 @@ class Inverted:
         return self.recovery.fit.data
 
     @property
-    def fit_error(self) -> Disparity:
+    def fit_error(self) -> UpdateError:
         """Of the update that D_rec gives, from the observed one."""
-        return disparity(self.explained, self.observed.update.delta)
+        return update_error(self.explained, self.observed.update.delta)
 
     @property
     def anchored(self) -> Tensor | None:
@@ -207,7 +207,7 @@ def document(inverted: Inverted) -> dict[str, Any]:
 
 
 def _error(found: Tensor | None, truth: Tensor | None) -> dict[str, float] | None:
-    return None if found is None or truth is None else asdict(disparity(found, truth))
+    return None if found is None or truth is None else asdict(update_error(found, truth))
 
 
 def write(inverted: Inverted, around: Mapping[str, Surface], folder: InversionFolder) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from stalefl.run.parts import local_training
 from stalefl.run.setup import Run, build_run
 from stalefl.seeds import named_generator
 from stalefl.simulation import engine
-from stalefl.simulation.oracle import disparity
+from stalefl.simulation.oracle import update_error
 from stalefl.training.embedding import optimised_spec, token_table
 from stalefl.training.local_update import local_update
 from stalefl.training.model import build_flat_model
@@ -225,7 +225,7 @@ def from_files(experiment: Experiment, files: UpdateFiles, context: DataContext)
     )
     if client_data is not None:
         again = local_update(model, base.flat, buffers, *client_data, training, named_generator(0, "client-data"))
-        _warn_if_unlike(disparity(again.delta, delta).cosine, files)
+        _warn_if_unlike(update_error(again.delta, delta).cosine, files)
     # Where the number of samples is unknown it decides nothing but the size of D_rec, of which 1 gives the smallest.
     update = ClientUpdate(0, delta, samples or 1, 0, 0, base.flat, buffers)
     return Observed(

@@ -1,0 +1,1 @@
+"""The built-in methods, which make up for late updates, one a file."""

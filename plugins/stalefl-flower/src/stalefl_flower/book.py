@@ -16,7 +16,7 @@ from typing import Any
 from stalefl.config.loading import experiment_to_toml
 from stalefl.config.schema import Experiment
 from stalefl.contracts import ClientUpdate, Contribution, InputError, Split
-from stalefl.data.trace import COLUMNS, TraceRow
+from stalefl.data.trace import TRACE_COLUMNS, TraceRow
 from stalefl.records import metrics
 from stalefl.records.documents import environment, round_record, run_result
 from stalefl.records.folders import RunFolder
@@ -150,7 +150,7 @@ def with_unheard(
 def trace_csv(rows: Iterable[TraceRow]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(TRACE_COLUMNS)
     writer.writerows(rows)
     return text.getvalue().encode()
 

@@ -1,0 +1,1 @@
+"""The method dynafed: pseudo data made from the global model's early trajectory."""
