@@ -28,8 +28,9 @@ class Moments(NamedTuple):
         by itself, as in all recorded searches.
         """
         if fused:
-            second = self.second.mul(1 - share_2).addcmul(gradient, gradient, value=share_2)
-            return Moments(self.first.lerp(gradient, share_1), second)
+            # In this order: it is that in which a gradient through both sums them up.
+            first = self.first.lerp(gradient, share_1)
+            return Moments(first, self.second.mul(1 - share_2).addcmul(gradient, gradient, value=share_2))
         first = (1 - share_1) * self.first + share_1 * gradient
         return Moments(first, (1 - share_2) * self.second + share_2 * gradient.square())
 
