@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.test_experiment import CONTEXT, assert_same_run, run_it
 
 from stalefl.cli import main
 from stalefl.config.schema import Experiment
@@ -18,6 +17,7 @@ from stalefl.run.setup import build_run
 from stalefl.simulation import engine
 from stalefl.updates.observed import from_run, open_run
 from tests.fixtures import digits_experiment
+from tests.run.test_setup import CONTEXT, assert_same_run, run_it
 
 LATE_CLIENT = 5
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.test_experiment import CONTEXT, assert_same_run, run_it
 
 from stalefl.cli import main
 from stalefl.contracts import InputError
 from stalefl.records.folders import RunFolder
 from stalefl.run.setup import build_run
 from tests.fixtures import digits_experiment
+from tests.run.test_setup import CONTEXT, assert_same_run, run_it
 
 TRACE = """client,dispatched_round,arrived_round
 5,1,2
