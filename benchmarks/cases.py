@@ -67,8 +67,8 @@ def train(rounds: int, staleness_rounds: int) -> Trained:
     experiment = load_experiment(EXAMPLE, (), {"run": {"rounds": rounds, "seeds": 1}})
     run = build_run(single_run(experiment, "unstale", 0), DataContext(Path(data)))
     weights = [run.start.weights]
-    for state, facts in engine.rounds(run.simulation, run.start, rounds):
+    for state, outcome in engine.rounds(run.simulation, run.start, rounds):
         weights.append(state.weights)
-        if facts.round % 10 == 0:
-            print(f"training: round {facts.round}/{rounds}", flush=True)
+        if outcome.round % 10 == 0:
+            print(f"training: round {outcome.round}/{rounds}", flush=True)
     return Trained(run, weights, staleness_rounds)

@@ -20,7 +20,7 @@ import torch
 
 from benchmarks.cases import Trained, parser, train
 from stalefl.inversion.recovery import PUBLISHED, RecoveryOptions, recover
-from stalefl.simulation.oracle import disparity
+from stalefl.simulation.oracle import update_error
 
 EARLIER_ROUNDS = 5
 """How much older the update is from whose D_rec a warm start begins."""
@@ -51,7 +51,7 @@ def measure(name: str, trained: Trained, clients: tuple[int, ...], options: Reco
         recovery = recover(update, view, options, memory)
         estimate = recovery.program.train_on(recovery.fit.data, view.weights)
         seconds = time.perf_counter() - began
-        errors = (disparity(estimate, truth).l1, disparity(update.delta, truth).l1)
+        errors = (update_error(estimate, truth).l1, update_error(update.delta, truth).l1)
         figures.append((recovery.fit.iterations, seconds, *errors))
     row = Row(name, *(statistics.mean(column) for column in zip(*figures, strict=True)))
     print(f"{row.recipe:<34}{row.iterations:>11,.0f}{row.seconds:>11.2f}{row.estimate_error:>16.3f}", flush=True)

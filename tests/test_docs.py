@@ -64,7 +64,8 @@ def test_hooks_are_found() -> None:
 def test_every_command_and_option_is_documented(path: str, command: Any) -> None:
     assert command.help, f"{path} has no help"
     text = section(read("cli.md"), f"## `{path}`")
-    options = [option for parameter in command.params for option in parameter.opts if option.startswith("--")]
+    shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
+    options = [option for parameter in shown for option in parameter.opts if option.startswith("--")]
     for option in set(options) - {"--help"}:
         assert f"`{option}`" in text or f", {option}`" in text, f"{path} {option}"
     assert [p.name for p in command.params if not p.help and p.name != "help"] == []

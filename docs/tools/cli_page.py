@@ -51,7 +51,8 @@ def _command_section(path: str, command: Any) -> str:
     parts = [f"## `{path}`", EXAMPLE.sub("", text).strip()]
     if example:
         parts.append(f"```\n{inspect.cleandoc(example[1]).strip()}\n```")
-    for heading, parameters in grouped(p for p in command.params if p.name != "help").items():
+    shown = [p for p in command.params if p.name != "help" and not getattr(p, "hidden", False)]
+    for heading, parameters in grouped(shown).items():
         parts.append(table([heading, "default", "description"], list(map(_parameter_row, parameters))))
     return "\n\n".join(parts)
 

@@ -56,12 +56,13 @@ def partition_command(
             help="The class whose holders are late, as staleness.affected_class.", rich_help_panel=opt.EXPERIMENT
         ),
     ] = None,
-    stale_clients: Annotated[
+    late_clients: Annotated[
         int | None,
         typer.Option(help="How many clients are late, as staleness.late_clients.", rich_help_panel=opt.EXPERIMENT),
     ] = None,
     settings: opt.SettingsOption = None,
     seed: opt.SeedOption = None,
+    stale_clients: Annotated[int | None, typer.Option(hidden=True, help="--late-clients, as it was called.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Store the partition here (safetensors).", rich_help_panel=opt.OUTPUT)
     ] = None,
@@ -80,7 +81,7 @@ def partition_command(
 
     It shows both, as `simulate` draws them from the same settings and seed.
 
-    Example: stalefl partition --clients 40 --alpha 0.1 --affected-class 5 --stale-clients 4 --out part.safetensors
+    Example: stalefl partition --clients 40 --alpha 0.1 --affected-class 5 --late-clients 4 --out part.safetensors
     """
     from stalefl.cli.common import given_only, print_json, set_up_logging
     from stalefl.config.loading import load_experiment
@@ -97,7 +98,10 @@ def partition_command(
             "sizes": sizes,
             "samples_per_client": samples_per_client,
         },
-        "staleness": {"affected_class": affected_class, "late_clients": stale_clients},
+        "staleness": {
+            "affected_class": affected_class,
+            "late_clients": stale_clients if late_clients is None else late_clients,
+        },
         "run": {"seed": seed},
     }
     experiment = load_experiment(None, settings or [], given_only(flags))

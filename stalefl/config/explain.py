@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-Model = TypeVar("Model", bound=BaseModel)
+Schema = TypeVar("Schema", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Key:
     description: str
 
 
-def validate(model: type[Model], document: Mapping[str, Any]) -> Model:
+def validate(model: type[Schema], document: Mapping[str, Any]) -> Schema:
     """``document`` as an instance of ``model``. Raises pydantic's ValidationError.
 
     It is validated as JSON: strictly, yet a list is taken for a tuple and a string for a path, which a strict model

@@ -28,8 +28,8 @@ from typing import Any, NamedTuple
 from stalefl.config.explain import as_toml, nearest, one_line
 from stalefl.config.loading import (
     GRID,
-    Document,
     Layer,
+    TomlTables,
     build_experiment,
     change_layers,
     file_layers,
@@ -42,7 +42,7 @@ from stalefl.contracts import InputError
 MOST_CELLS = 10_000
 NOT_VARIED = {"run.seed": "run.seeds", "run.seeds": "run.seeds", "run.jobs": "--jobs"}
 """Keys that cannot be of a grid, and what is used instead."""
-LONGEST_NAME = 100
+LONGEST_CELL_NAME = 100
 
 
 class Axis(NamedTuple):
@@ -77,7 +77,7 @@ def load_grid(
     Options of one method make no further cells of the others.
     """
     files = file_layers(path, scale)
-    grid: Document = {}
+    grid: TomlTables = {}
     for layer in files:
         grid.update(_grid_table(path, layer.document))
     files, changes = [_without_grid(layer) for layer in files], change_layers(overrides, flags)
@@ -257,8 +257,8 @@ def _experiment(
     return experiment.model_copy(update={"method": method})
 
 
-def _nested(values: Mapping[str, Any]) -> Document:
-    document: Document = {}
+def _nested(values: Mapping[str, Any]) -> TomlTables:
+    document: TomlTables = {}
     for key, value in values.items():
         *tables, last = key.split(".")
         place = document
@@ -270,4 +270,4 @@ def _nested(values: Mapping[str, Any]) -> Document:
 
 def _slug(values: Mapping[str, Any]) -> str:
     """A folder's name: ``rounds=10-method=inversion``."""
-    return re.sub(r"[^A-Za-z0-9.=_]+", "-", cell_label(values)).strip("-.")[:LONGEST_NAME]
+    return re.sub(r"[^A-Za-z0-9.=_]+", "-", cell_label(values)).strip("-.")[:LONGEST_CELL_NAME]

@@ -21,7 +21,7 @@ from stalefl.config.explain import Problem, as_toml, first_of, one_line, problem
 from stalefl.config.schema import Experiment, MethodTable
 from stalefl.contracts import InputError
 
-Document = dict[str, Any]
+TomlTables = dict[str, Any]
 BASE, SCALE, GRID = "base", "scale", "grid"
 _NAMING_KEYS = {"data": "dataset", "drift": "dataset", "model": "name", "method": "name", "observers": "names"}
 
@@ -77,9 +77,9 @@ def change_layers(overrides: Sequence[str], flags: Mapping[str, Mapping[str, Any
     return [*changes, Layer("command line", flags or {})]
 
 
-def _with_bases(path: Path) -> list[tuple[Path, Document]]:
+def _with_bases(path: Path) -> list[tuple[Path, TomlTables]]:
     """The file and those it is based on, the lowest first."""
-    found: list[tuple[Path, Document]] = []
+    found: list[tuple[Path, TomlTables]] = []
     step: Path | None = path
     while step is not None:
         if any(step.resolve() == file.resolve() for file, _ in found):
@@ -93,14 +93,14 @@ def _with_bases(path: Path) -> list[tuple[Path, Document]]:
     return found
 
 
-def _scales(document: Document) -> Mapping[str, Document]:
+def _scales(document: TomlTables) -> Mapping[str, TomlTables]:
     scales = document.get(SCALE, {})
     if not isinstance(scales, Mapping) or not all(isinstance(tables, Mapping) for tables in scales.values()):
         raise InputError(f"scale = {as_toml(scales)} is not a table of changes; valid: tables, as [scale.small.run]")
     return scales
 
 
-def read_toml(path: Path) -> Document:
+def read_toml(path: Path) -> TomlTables:
     """A TOML file as nested dicts. Raises InputError if it cannot be read or is malformed (with line and column)."""
     try:
         return tomli.loads(path.read_text(encoding="utf-8"))
@@ -112,13 +112,13 @@ def read_toml(path: Path) -> Document:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def parse_override(text: str) -> Document:
+def parse_override(text: str) -> TomlTables:
     """``"method.options.iterations=50"`` -> ``{"method": {"options": {"iterations": 50}}}``."""
     key, equals, value = text.partition("=")
     parts = [part.strip() for part in key.split(".")]
     if not equals or len(parts) < 2 or not all(parts):
         raise InputError(f"--set {one_line(text)}: valid: --set TABLE.KEY=VALUE, as --set staleness.rounds=40")
-    document: Document = {parts[-1]: toml_value(value.strip())}
+    document: TomlTables = {parts[-1]: toml_value(value.strip())}
     for part in reversed(parts[:-1]):
         document = {part: document}
     return document
@@ -139,10 +139,10 @@ def build_experiment(files: Sequence[Layer], changes: Sequence[Layer]) -> Experi
     ``files`` go one above the other; ``changes`` are what is asked for at the command line, in whatever order: options
     given there belong to the names given there.
     """
-    asked: Document = {}
+    asked: TomlTables = {}
     for layer in changes:
         asked = _merge(asked, layer.document)
-    document: Document = {}
+    document: TomlTables = {}
     for above in [*(layer.document for layer in files), asked]:
         document = _merge(_without_foreign_options(document, above), above)
     layers = [*files, *changes]
@@ -155,7 +155,7 @@ def build_experiment(files: Sequence[Layer], changes: Sequence[Layer]) -> Experi
     return experiment
 
 
-def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> Document:
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> TomlTables:
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
@@ -163,7 +163,7 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> Document:
     return merged
 
 
-def _without_foreign_options(below: Document, above: Mapping[str, Any]) -> Document:
+def _without_foreign_options(below: TomlTables, above: Mapping[str, Any]) -> TomlTables:
     """``below`` without the options of a data set, model or method that ``above`` replaces."""
     result = dict(below)
     for table, key in _NAMING_KEYS.items():
@@ -202,9 +202,9 @@ def _holds(document: Any, path: tuple[str, ...]) -> bool:
     return True
 
 
-def flat(document: Mapping[str, Any], above: str = "") -> Document:
+def flat(document: Mapping[str, Any], above: str = "") -> TomlTables:
     """Nested tables as dotted keys; an empty table is left out."""
-    keys: Document = {}
+    keys: TomlTables = {}
     for key, value in document.items():
         keys |= flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
     return keys

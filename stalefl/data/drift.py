@@ -21,7 +21,7 @@ from stalefl.data.federated import FederatedData
 from stalefl.data.partition import Indices, Partition
 from stalefl.seeds import named_rng
 
-ROUNDING = 1e-9
+WHOLE_SAMPLE_SLACK = 1e-9
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def replaced_samples(spec: DriftTable, round: int, samples: int) -> int:
     """How many of a client's ``samples`` have been replaced in ``round``: ``rate`` times the rounds from
     ``start_round`` on, that one included, whole ones only."""
     rounds = max(0, round - spec.start_round + 1)
-    return min(samples, math.floor(spec.rate * rounds + ROUNDING))
+    return min(samples, math.floor(spec.rate * rounds + WHOLE_SAMPLE_SLACK))
 
 
 def draw_replacement(labels: Indices, pool: Indices, spec: DriftTable, seed: int, client: int) -> Replacement:

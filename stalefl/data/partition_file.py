@@ -15,7 +15,7 @@ from stalefl.contracts import InputError
 from stalefl.data.partition import Partition
 from stalefl.storage import METADATA_KEY, replacing
 
-FORMAT = "stalefl-partition-1"
+PARTITION_FORMAT = "stalefl-partition-1"
 ARRAYS = ("indices", "sizes", "late_clients")
 
 
@@ -26,7 +26,7 @@ def save_partition(path: Path, partition: Partition, late_clients: tuple[int, ..
         "sizes": np.array(partition.sizes, dtype=np.int64),
         "late_clients": np.array(late_clients, dtype=np.int64),
     }
-    header = {"format": FORMAT, "digest": _digest(arrays, meta), "meta": meta}
+    header = {"format": PARTITION_FORMAT, "digest": _digest(arrays, meta), "meta": meta}
     # One key only: safetensors writes several in an order that changes from process to process.
     metadata = {METADATA_KEY: json.dumps(header, sort_keys=True)}
     with replacing(path) as partial:
@@ -45,7 +45,7 @@ def load_partition(path: Path) -> tuple[Partition, tuple[int, ...], dict[str, An
         arrays, header = _read(path)
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(f"the partition {path} is damaged: {error}") from error
-    if set(arrays) != set(ARRAYS) or header.get("format") != FORMAT:
+    if set(arrays) != set(ARRAYS) or header.get("format") != PARTITION_FORMAT:
         raise InputError(f"{path} is not a partition written by stalefl")
     meta: Any = header.get("meta")
     indices, sizes, late = (arrays[name] for name in ARRAYS)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from stalefl.contracts import InputError
 
-COLUMNS = ("client", "dispatched_round", "arrived_round")
+TRACE_COLUMNS = ("client", "dispatched_round", "arrived_round")
 
 
 class TraceRow(NamedTuple):
@@ -21,7 +21,7 @@ class TraceRow(NamedTuple):
 
 
 def read_trace(path: Path | str, clients: int) -> tuple[TraceRow, ...]:
-    """The rows of a trace, as they stand in the file; other columns than ``COLUMNS`` are left alone.
+    """The rows of a trace, as they stand in the file; other columns than ``TRACE_COLUMNS`` are left alone.
 
     Raises InputError, naming file and line, for a file that cannot be read, a missing column, a value that is no whole
     number, a client that is none of the ``clients``, an arrival before its dispatch, and a client that is given the
@@ -41,7 +41,9 @@ def read_trace(path: Path | str, clients: int) -> tuple[TraceRow, ...]:
         first_line[begun] = line
         rows.append(row)
     if not rows:
-        raise InputError(f"{path}: names no update; valid: one row for each, below the heading {','.join(COLUMNS)}")
+        raise InputError(
+            f"{path}: names no update; valid: one row for each, below the heading {','.join(TRACE_COLUMNS)}"
+        )
     return tuple(rows)
 
 
@@ -56,9 +58,9 @@ def _rows(path: Path) -> Iterator[tuple[int, TraceRow]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
             heading = [name.strip() for name in next(reader, [])]
-            for column in COLUMNS:
+            for column in TRACE_COLUMNS:
                 if column not in heading:
-                    raise InputError(f"{path}, line 1: no column {column}; valid: a heading {','.join(COLUMNS)}")
+                    raise InputError(f"{path}, line 1: no column {column}; valid: a heading {','.join(TRACE_COLUMNS)}")
             for values in reader:
                 if any(value.strip() for value in values):
                     yield reader.line_num, _row(heading, values, f"{path}, line {reader.line_num}")
@@ -74,7 +76,7 @@ def _row(heading: list[str], values: list[str], place: str) -> TraceRow:
     if len(values) != len(heading):
         raise InputError(f"{place}: {len(values)} values; valid: {len(heading)}, as in the heading")
     by_name = dict(zip(heading, values, strict=True))
-    return TraceRow(*(_whole_number(by_name[column].strip(), column, place) for column in COLUMNS))
+    return TraceRow(*(_whole_number(by_name[column].strip(), column, place) for column in TRACE_COLUMNS))
 
 
 def _whole_number(text: str, column: str, place: str) -> int:

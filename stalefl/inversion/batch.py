@@ -14,20 +14,17 @@ import torch
 from torch import Tensor
 
 from stalefl.contracts import InputSpec
-from stalefl.inversion.d_rec import RecoveredData, labels_of
-from stalefl.inversion.fit import Fit, FitSettings, Target
+from stalefl.inversion.d_rec import DRec, labels_of
+from stalefl.inversion.fit import Fit, FitSettings, Target, search
 from stalefl.inversion.objective import Objective
 from stalefl.inversion.program import Program
-from stalefl.training.batched_update import functional_update
-from stalefl.training.optimizers import Moments
-from stalefl.training.value_range import bounds
 
 
 def fit_batch(
     program: Program,
     targets: Sequence[Target],
     spec: InputSpec,
-    starts: Sequence[RecoveredData],
+    starts: Sequence[DRec],
     settings: FitSettings,
 ) -> list[Fit]:
     """One fit per target, as ``fit_data`` makes them, for clients with one program and starts of one size.
@@ -41,44 +38,16 @@ def fit_batch(
     kind = starts[0].label_kind
 
     def loss(inputs: Tensor, logits: Tensor, base: Tensor, target: Tensor, kept: Tensor | None, buffers) -> Tensor:  # type: ignore[no-untyped-def]
-        fitted = functional_update(
-            program.model,
-            base,
-            buffers,
-            inputs,
-            labels_of(logits, kind),
-            program.training,
-            program.steps,
-            program.loss,
-        )
-        return Objective(settings.disparity, target, kept)(fitted)
+        labels = labels_of(logits, kind)
+        return Objective(settings.disparity, target, kept)(program.run_functionally(base, buffers, inputs, labels))
 
     dims = (0, 0, 0, 0, None if kept is None else 0, 0)
-    step_of_all = torch.func.vmap(torch.func.grad_and_value(loss, argnums=(0, 1)), in_dims=dims)
-    low, high = bounds(spec, wanted.device)
+    slope_of_all = torch.func.vmap(torch.func.grad_and_value(loss, argnums=(0, 1)), in_dims=dims)
+
+    def slope(inputs: Tensor, logits: Tensor) -> tuple[Tensor, Tensor, Sequence[Tensor]]:
+        (input_slope, logit_slope), values = slope_of_all(inputs, logits, base_weights, wanted, kept, buffers)
+        return input_slope, logit_slope, values
+
     inputs, logits = torch.stack([s.inputs for s in starts]), torch.stack([s.label_logits for s in starts])
-    input_moments, logit_moments = Moments.zero(inputs), Moments.zero(logits)
-    losses: list[list[Tensor]] = [[] for _ in targets]
-    going = torch.ones(len(targets), dtype=torch.bool, device=wanted.device)
-    for iteration in range(1, settings.iterations + 1):
-        gradients, values = step_of_all(inputs, logits, base_weights, wanted, kept, buffers)
-        rate = settings.learning_rate_at(iteration)
-        first = gradients[0].sign() if settings.optimizer == "sign-adam" else gradients[0]
-        step, input_moments = input_moments.step(first, iteration)
-        inputs = torch.where(_per_client(going, inputs), (inputs - rate * step).clamp(low, high), inputs)
-        step, logit_moments = logit_moments.step(gradients[1], iteration)
-        logits = torch.where(_per_client(going, logits), logits - rate * step, logits)
-        for client in going.nonzero().flatten().tolist():
-            losses[client].append(values[client])
-            if settings.flattened(losses[client]):
-                going[client] = False
-        if not going.any():
-            break
-    return [
-        Fit(RecoveredData(inputs[client], logits[client], kind), tuple(torch.stack(losses[client]).tolist()))
-        for client in range(len(targets))
-    ]
-
-
-def _per_client(mask: Tensor, like: Tensor) -> Tensor:
-    return mask.view(-1, *[1] * (like.dim() - 1))
+    inputs, logits, losses = search(inputs, logits, slope, spec, settings, len(targets))
+    return [Fit(DRec(inputs[client], logits[client], kind), losses[client]) for client in range(len(targets))]

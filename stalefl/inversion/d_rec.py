@@ -17,11 +17,11 @@ LabelKind = Literal["soft", "hard", "free"]
 soft label). ``free``: the numbers themselves, as the published code has them; no distribution at all."""
 
 START_NOISE = 0.1
-SMALLEST, LARGEST, CLIENT_SAMPLES_PER_RECOVERED = 32, 64, 8
+SMALLEST, LARGEST, CLIENT_SAMPLES_PER_SAMPLE = 32, 64, 8
 
 
 @dataclass(frozen=True)
-class RecoveredData:
+class DRec:
     """D_rec: ``inputs`` [M, *shape] within the value range, ``label_logits`` [M, K]."""
 
     inputs: Tensor
@@ -47,17 +47,17 @@ def labels_of(logits: Tensor, kind: LabelKind) -> Tensor:
     return one_hot(logits.argmax(dim=1), logits.shape[1]) + (soft - soft.detach())
 
 
-def recovered_size(samples: int) -> int:
+def d_rec_size(samples: int) -> int:
     """The size of D_rec for a client that reports so many samples: an eighth of them, from 32 up to 64.
 
     Fewer are too few draws from the client's distribution, more cost time and gain little (docs/inversion.md).
     """
-    return min(max(round(samples / CLIENT_SAMPLES_PER_RECOVERED), SMALLEST), LARGEST)
+    return min(max(round(samples / CLIENT_SAMPLES_PER_SAMPLE), SMALLEST), LARGEST)
 
 
 def random_data(
     spec: InputSpec, size: int, generator: torch.Generator, device: torch.device, label_kind: LabelKind = "soft"
-) -> RecoveredData:
+) -> DRec:
     """A start for D_rec: inputs close to 0, where normalised data have their mean, and labels undecided; both up to a
     little noise, so that the samples can part.
 
@@ -67,4 +67,4 @@ def random_data(
     low, high = bounds(spec)
     inputs = (START_NOISE * torch.randn(size, *spec.shape, generator=generator)).clamp(low, high)
     logits = START_NOISE * torch.randn(size, spec.classes, generator=generator)
-    return RecoveredData(inputs.to(device), logits.to(device), label_kind)
+    return DRec(inputs.to(device), logits.to(device), label_kind)

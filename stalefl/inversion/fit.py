@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from stalefl.contracts import InputSpec
-from stalefl.inversion.d_rec import RecoveredData, labels_of
+from stalefl.inversion.d_rec import DRec, labels_of
 from stalefl.inversion.objective import Disparity, Objective
 from stalefl.inversion.program import Program
-from stalefl.training.optimizers import Moments
+from stalefl.training.adam import Moments, published_decay
 from stalefl.training.value_range import bounds
 
 
@@ -48,8 +48,7 @@ class FitSettings:
         """The learning rate of an iteration, counted from 1."""
         if self.schedule == "constant":
             return self.learning_rate
-        passed = sum(iteration - 1 >= eighths * self.iterations / 8 for eighths in (3, 5, 7))
-        return self.learning_rate * 0.1**passed
+        return self.learning_rate * published_decay(iteration - 1, self.iterations)
 
     def flattened(self, losses: Sequence[Tensor]) -> bool:
         if self.tolerance == 0 or len(losses) < 2 * self.patience:
@@ -62,7 +61,7 @@ class FitSettings:
 class Fit:
     """What the optimisation found. ``losses`` has one value per iteration, before that iteration's step."""
 
-    data: RecoveredData
+    data: DRec
     losses: tuple[float, ...]
 
     @property
@@ -70,11 +69,50 @@ class Fit:
         return len(self.losses)
 
 
+Slope = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Sequence[Tensor]]]
+"""Inputs and label logits to the loss's gradient with respect to either, and the loss [] of each client."""
+
+
+def search(
+    inputs: Tensor,
+    logits: Tensor,
+    slope: Slope,
+    spec: InputSpec,
+    settings: FitSettings,
+    clients: int = 1,
+    on_iteration: Callable[[int], None] = lambda iteration: None,
+) -> tuple[Tensor, Tensor, list[tuple[float, ...]]]:
+    """Lower the loss by Adam from ``inputs`` and label ``logits``: where that leads, and each client's losses.
+
+    Of one client they are [M, *shape] and [M, K]; of several, which are searched for together, they have the clients'
+    dimension before. A client whose loss has flattened stays as it is while the others go on.
+    """
+    low, high = bounds(spec, inputs.device)
+    input_moments, logit_moments = Moments.zero(inputs), Moments.zero(logits)
+    signed = settings.optimizer == "sign-adam"
+    losses: list[list[Tensor]] = [[] for _ in range(clients)]
+    going = [True] * clients
+    for iteration in range(1, settings.iterations + 1):
+        input_slope, logit_slope, values = slope(inputs, logits)
+        rate = settings.learning_rate_at(iteration)
+        step, input_moments = input_moments.step(input_slope, iteration, signed=signed)
+        inputs = _where(going, (inputs - rate * step).clamp(low, high), inputs)
+        step, logit_moments = logit_moments.step(logit_slope, iteration)
+        logits = _where(going, logits - rate * step, logits)
+        for client in [client for client in range(clients) if going[client]]:
+            losses[client].append(values[client])
+            going[client] = not settings.flattened(losses[client])
+        on_iteration(iteration)
+        if not any(going):
+            break
+    return inputs, logits, [tuple(torch.stack(own).tolist()) for own in losses]
+
+
 def fit_data(
     program: Program,
     targets: Sequence[Target],
     spec: InputSpec,
-    start: RecoveredData,
+    start: DRec,
     settings: FitSettings,
     generator: torch.Generator,
     on_iteration: Callable[[int], None] = lambda iteration: None,
@@ -91,29 +129,28 @@ def fit_data(
     ]
     if not problems:
         return Fit(start, ())
-    low, high = bounds(spec, start.inputs.device)
-    inputs, logits, kind = start.inputs, start.label_logits, start.label_kind
-    input_moments, logit_moments = Moments.zero(inputs), Moments.zero(logits)
-    losses: list[Tensor] = []
-    for iteration in range(1, settings.iterations + 1):
+
+    def slope(inputs: Tensor, logits: Tensor) -> tuple[Tensor, Tensor, Sequence[Tensor]]:
         base_weights, objective = problems[_draw(len(problems), generator)]
         inputs, logits = inputs.detach().requires_grad_(), logits.detach().requires_grad_()
-        loss = objective(program.run(base_weights, inputs, labels_of(logits, kind), create_graph=True))
-        input_gradient, logit_gradient = torch.autograd.grad(loss, (inputs, logits))
-        with torch.no_grad():
-            rate = settings.learning_rate_at(iteration)
-            if settings.optimizer == "sign-adam":
-                input_gradient = input_gradient.sign()
-            step, input_moments = input_moments.step(input_gradient, iteration)
-            inputs = (inputs - rate * step).clamp(low, high)
-            step, logit_moments = logit_moments.step(logit_gradient, iteration)
-            logits = logits - rate * step
-        losses.append(loss.detach())
-        on_iteration(iteration)
-        if settings.flattened(losses):
-            break
-    return Fit(RecoveredData(inputs.detach(), logits.detach(), kind), tuple(torch.stack(losses).tolist()))
+        labels = labels_of(logits, start.label_kind)
+        loss = objective(program.run(base_weights, inputs, labels, create_graph=True))
+        input_slope, logit_slope = torch.autograd.grad(loss, (inputs, logits))
+        return input_slope, logit_slope, [loss.detach()]
+
+    inputs, logits, (losses,) = search(
+        start.inputs, start.label_logits, slope, spec, settings, on_iteration=on_iteration
+    )
+    return Fit(DRec(inputs, logits, start.label_kind), losses)
 
 
 def _draw(count: int, generator: torch.Generator) -> int:
     return 0 if count == 1 else int(torch.randint(count, (), generator=generator))
+
+
+def _where(going: Sequence[bool], moved: Tensor, before: Tensor) -> Tensor:
+    """What has ``moved`` of the clients that are going on, and of the others what was there ``before``."""
+    if all(going):
+        return moved
+    mask = torch.tensor(going, device=moved.device).view(-1, *[1] * (moved.dim() - 1))
+    return torch.where(mask, moved, before)

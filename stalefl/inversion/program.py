@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from stalefl.contracts import LocalTraining, Model
-from stalefl.inversion.d_rec import RecoveredData
-from stalefl.training.local_update import Loss, local_update
+from stalefl.inversion.d_rec import DRec
+from stalefl.training.local_update import Loss, functional_update, local_update
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,12 @@ class Program:
             create_graph=create_graph,
         ).delta
 
-    def train_on(self, data: RecoveredData, weights: Tensor) -> Tensor:
+    def run_functionally(
+        self, weights: Tensor, buffers: Mapping[str, Tensor], inputs: Tensor, labels: Tensor
+    ) -> Tensor:
+        """``run`` in torch.func's terms, for a computation under vmap, where the buffers are batched."""
+        return functional_update(self.model, weights, buffers, inputs, labels, self.training, self.steps, self.loss)
+
+    def train_on(self, data: DRec, weights: Tensor) -> Tensor:
         """The delta [P] that training from ``weights`` on D_rec gives: the estimate of the unstale update."""
         return self.run(weights, data.inputs, data.labels)

@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from stalefl.contracts import ClientUpdate, Options, ServerView
-from stalefl.inversion.awaited import job_key
 from stalefl.inversion.batch import fit_batch
-from stalefl.inversion.d_rec import LabelKind, RecoveredData, random_data, recovered_size
+from stalefl.inversion.d_rec import DRec, LabelKind, d_rec_size, random_data
 from stalefl.inversion.fit import Fit, FitSettings, Target, fit_data
+from stalefl.inversion.job_memory import job_key
 from stalefl.inversion.objective import Disparity
 from stalefl.inversion.program import Program
 
@@ -90,7 +90,7 @@ class RecoveryOptions(Options):
         )
 
     def size_for(self, samples: int) -> int:
-        return recovered_size(samples) if self.size == "auto" else self.size
+        return d_rec_size(samples) if self.size == "auto" else self.size
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def recover(
     if memory is not None and options.fit_updates > 1:
         targets += [Target(*past) for past in memory["updates"][: options.fit_updates - 1]]
     if prepared is not None:
-        data = RecoveredData(prepared["inputs"], prepared["label_logits"], options.labels)
+        data = DRec(prepared["inputs"], prepared["label_logits"], options.labels)
         fit = Fit(data, tuple(prepared["losses"]))
     else:
         start, settings = _start(update, view, options, memory)
@@ -177,10 +177,10 @@ def _first_of_each_client(
 
 def _start(
     update: ClientUpdate, view: ServerView, options: RecoveryOptions, memory: Memory | None
-) -> tuple[RecoveredData, FitSettings]:
+) -> tuple[DRec, FitSettings]:
     """Where the search begins, and how it goes on from there."""
     if memory is not None and options.warm_start:
-        return RecoveredData(memory["inputs"], memory["label_logits"], options.labels), options.fit_settings(warm=True)
+        return DRec(memory["inputs"], memory["label_logits"], options.labels), options.fit_settings(warm=True)
     size = options.size_for(update.samples)
     start = random_data(view.input_spec, size, view.generator, view.weights.device, options.labels)
     return start, options.fit_settings(warm=False)

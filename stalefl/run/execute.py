@@ -78,8 +78,8 @@ def _run_rounds(
 ) -> engine.SimulationState | None:
     """The rounds after ``start``, each recorded and reported; None if stopped before the last one."""
     settings, state = run.experiment.run, start
-    for state, facts in engine.rounds(run.simulation, start, settings.rounds):
-        record = record_after_round(run, state, facts)
+    for state, outcome in engine.rounds(run.simulation, start, settings.rounds):
+        record = record_after_round(run, state, outcome)
         folder.append_round(record)
         report(record, state.method_state)
         stopped = should_stop() and state.round < settings.rounds

@@ -10,7 +10,8 @@ from stalefl.data.drift import DriftingData
 from stalefl.records.round_record import accuracies, round_record
 from stalefl.run.setup import Run
 from stalefl.simulation import engine
-from stalefl.simulation.oracle import Disparity
+from stalefl.simulation.oracle import UpdateError
+from stalefl.simulation.round_outcome import LateUpdate, RoundOutcome, Shadow
 from stalefl.training.evaluation import Evaluation, evaluate, mixture
 
 
@@ -35,28 +36,28 @@ def evaluate_round(run: Run, state: engine.SimulationState) -> RoundEvaluation:
     return RoundEvaluation(mixture(before, after, run.data.class_shares(state.round)), before, after)
 
 
-def record_after_round(run: Run, state: engine.SimulationState, facts: engine.RoundFacts) -> dict[str, Any]:
+def record_after_round(run: Run, state: engine.SimulationState, outcome: RoundOutcome) -> dict[str, Any]:
     """The record of a round that is done. The model is evaluated where ``evaluation.every_rounds`` asks for it."""
     settings = run.experiment.evaluation
-    due = facts.round % settings.every_rounds == 0 or facts.round == run.experiment.run.rounds
+    due = outcome.round % settings.every_rounds == 0 or outcome.round == run.experiment.run.rounds
     evaluated = evaluate_round(run, state) if due else None
     return round_record(
-        round=facts.round,
-        participants=facts.participants,
-        staleness_rounds=facts.staleness_rounds,
-        rejected_updates=len(facts.rejected),
-        server_seconds=facts.server_seconds,
-        client_seconds=facts.client_seconds,
+        round=outcome.round,
+        participants=outcome.participants,
+        staleness_rounds=outcome.staleness_rounds,
+        rejected_updates=len(outcome.rejected),
+        server_seconds=outcome.server_seconds,
+        client_seconds=outcome.client_seconds,
         affected_classes=run.experiment.staleness.affected_classes,
         evaluation=evaluated.evaluation if evaluated else None,
-        inversion_iterations=facts.inversion_iterations,
+        inversion_iterations=outcome.inversion_iterations,
         oracle=run.simulation.oracle,
-        late_updates=[_late_update(late, run.simulation.oracle) for late in facts.late_updates],
-        estimate_error=_errors(facts.estimate_error),
-        stale_error=_errors(facts.stale_error),
-        shadows={label: _shadow_record(shadow) for label, shadow in facts.shadows.items()},
-        drift=_drift_record(run, facts.round, evaluated),
-        rejections=[{"client": of, "cause": why} for of, why in zip(facts.rejected, facts.causes, strict=True)],
+        late_updates=[_late_update(late, run.simulation.oracle) for late in outcome.late_updates],
+        estimate_error=_errors(outcome.estimate_error),
+        stale_error=_errors(outcome.stale_error),
+        shadows={label: _shadow_record(shadow) for label, shadow in outcome.shadows.items()},
+        drift=_drift_record(run, outcome.round, evaluated),
+        rejections=[{"client": of, "cause": why} for of, why in zip(outcome.rejected, outcome.causes, strict=True)],
     )
 
 
@@ -71,7 +72,7 @@ def _drift_record(run: Run, round: int, evaluated: RoundEvaluation | None) -> di
     }
 
 
-def _shadow_record(shadow: engine.Shadow) -> dict[str, Any]:
+def _shadow_record(shadow: Shadow) -> dict[str, Any]:
     return {
         "estimate_error": _errors(shadow.estimate_error),
         "iterations": shadow.iterations,
@@ -80,7 +81,7 @@ def _shadow_record(shadow: engine.Shadow) -> dict[str, Any]:
     }
 
 
-def _late_update(late: engine.LateUpdate, oracle: bool) -> dict[str, Any]:
+def _late_update(late: LateUpdate, oracle: bool) -> dict[str, Any]:
     record: dict[str, Any] = {
         "client": late.client,
         "staleness_rounds": late.staleness_rounds,
@@ -93,5 +94,5 @@ def _late_update(late: engine.LateUpdate, oracle: bool) -> dict[str, Any]:
     return {**record, **late.facts, **record}
 
 
-def _errors(error: Disparity | None) -> dict[str, float] | None:
+def _errors(error: UpdateError | None) -> dict[str, float] | None:
     return asdict(error) if error else None

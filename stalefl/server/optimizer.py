@@ -14,7 +14,7 @@ papers' text was not at hand.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -22,6 +22,7 @@ from torch import Tensor
 
 from stalefl.config.schema import ServerTable
 from stalefl.contracts import ClientUpdate, Compensated, Compensator, Contribution, InputError, ServerView, State
+from stalefl.training.adam import Moments
 
 KEY = "server_optimizer"
 """Of the optimiser's own part of the state, beside the method's."""
@@ -52,8 +53,7 @@ class ServerOptimized(Compensator):
         self.method, self.settings = method, settings
 
     def init(self, view: ServerView) -> State:
-        zero = torch.zeros_like(view.weights)
-        return {**self.method.init(view), KEY: {"first": zero, "second": zero, "greatest_second": zero}}
+        return {**self.method.init(view), KEY: no_moves(view)}
 
     def dispatch(self, client: int, view: ServerView, state: State) -> Tensor:
         return self.method.dispatch(client, view, _own(state))
@@ -82,12 +82,21 @@ class ServerOptimized(Compensator):
         if s.optimizer == "momentum":
             first = s.beta_1 * moments["first"] + move
             return s.lr * first, {**moments, "first": first}
-        first = s.beta_1 * moments["first"] + (1 - s.beta_1) * move
-        second = s.beta_2 * moments["second"] + (1 - s.beta_2) * move.square()
-        greatest = torch.maximum(moments["greatest_second"], second)
-        scale = greatest if s.optimizer == "amsgrad" else second
-        after = {"first": first, "second": second, "greatest_second": greatest}
-        return s.lr * first / (scale.sqrt() + s.epsilon), after
+        after = moves_after(move, moments, s.beta_1, s.beta_2)
+        scale = after["greatest_second" if s.optimizer == "amsgrad" else "second"]
+        return s.lr * after["first"] / (scale.sqrt() + s.epsilon), after
+
+
+def no_moves(view: ServerView) -> dict[str, Tensor]:
+    """The moments [P] before the server's first move."""
+    zero = torch.zeros_like(view.weights)
+    return {"first": zero, "second": zero, "greatest_second": zero}
+
+
+def moves_after(move: Tensor, moments: Mapping[str, Tensor], beta_1: float, beta_2: float) -> dict[str, Tensor]:
+    """The moments after one more move [P]; the greatest second moment so far is AMSGrad's."""
+    mean = Moments(moments["first"], moments["second"]).seen(move, 1 - beta_1, 1 - beta_2)
+    return {**mean._asdict(), "greatest_second": torch.maximum(moments["greatest_second"], mean.second)}
 
 
 def _own(state: State) -> dict[str, Any]:

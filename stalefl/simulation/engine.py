@@ -16,9 +16,8 @@ from stalefl.contracts import ClientUpdate, Compensator, InputSpec, LocalTrainin
 from stalefl.seeds import named_generator
 from stalefl.server.coordinator import Coordinator
 from stalefl.server.history import History, Sent
-from stalefl.server.round import Cause, ServerRound
 from stalefl.simulation.arrivals import Job
-from stalefl.simulation.oracle import Disparity, disparity, mean_disparity
+from stalefl.simulation.round_outcome import RoundOutcome, Shadow, late_updates_of
 from stalefl.training.local_update import local_update
 
 
@@ -105,65 +104,6 @@ class SimulationState:
         )
 
 
-@dataclass(frozen=True)
-class LateUpdate:
-    """What became of a late update; its errors are known to an oracle only."""
-
-    client: int
-    staleness_rounds: int
-    weight: float
-    iterations: int
-    facts: Mapping[str, float | bool]
-    estimate_error: Disparity | None = None
-    stale_error: Disparity | None = None
-
-
-@dataclass(frozen=True)
-class Shadow:
-    """What a shadow method made of a round's late updates, and how long it took."""
-
-    late_updates: tuple[LateUpdate, ...]
-    seconds: float
-
-    @property
-    def estimate_error(self) -> Disparity | None:
-        """The mean over the late updates."""
-        return mean_disparity(late.estimate_error for late in self.late_updates if late.estimate_error)
-
-    @property
-    def iterations(self) -> int:
-        return sum(late.iterations for late in self.late_updates)
-
-
-@dataclass(frozen=True)
-class RoundFacts:
-    """What happened in a round, before evaluation. ``participants`` are the clients whose update arrived."""
-
-    round: int
-    participants: tuple[int, ...]
-    staleness_rounds: tuple[int, ...]
-    """One entry per stale update."""
-    late_updates: tuple[LateUpdate, ...]
-    """Those of them that entered the aggregation."""
-    rejected: tuple[int, ...]
-    inversion_iterations: int
-    client_seconds: float
-    server_seconds: float
-    shadows: Mapping[str, Shadow]
-    causes: tuple[Cause, ...] = ()
-    """Why each of ``rejected`` was."""
-
-    @property
-    def estimate_error(self) -> Disparity | None:
-        """The mean over the late updates."""
-        return mean_disparity(late.estimate_error for late in self.late_updates if late.estimate_error)
-
-    @property
-    def stale_error(self) -> Disparity | None:
-        """The mean over the late updates."""
-        return mean_disparity(late.stale_error for late in self.late_updates if late.stale_error)
-
-
 def start(sim: Simulation, weights: Tensor, buffers: dict[str, Tensor]) -> SimulationState:
     """The state before round 1."""
     shadow_states = {label: s.init(sim.server.view(0, weights, buffers)) for label, s in sim.shadows.items()}
@@ -171,14 +111,14 @@ def start(sim: Simulation, weights: Tensor, buffers: dict[str, Tensor]) -> Simul
     return SimulationState(0, weights, buffers, method_state, History(), shadow_states)
 
 
-def rounds(sim: Simulation, state: SimulationState, last_round: int) -> Iterator[tuple[SimulationState, RoundFacts]]:
+def rounds(sim: Simulation, state: SimulationState, last_round: int) -> Iterator[tuple[SimulationState, RoundOutcome]]:
     """The rounds after ``state`` up to and with ``last_round``."""
     while state.round < last_round:
-        state, facts = run_round(sim, state)
-        yield state, facts
+        state, outcome = run_round(sim, state)
+        yield state, outcome
 
 
-def run_round(sim: Simulation, state: SimulationState) -> tuple[SimulationState, RoundFacts]:
+def run_round(sim: Simulation, state: SimulationState) -> tuple[SimulationState, RoundOutcome]:
     """One round; ``state`` stays as it is."""
     t, history = state.round + 1, state.history.copy()
     view = sim.server.view(t, state.weights, state.buffers)
@@ -198,26 +138,26 @@ def run_round(sim: Simulation, state: SimulationState) -> tuple[SimulationState,
     # 3. Let the server reject, compensate, aggregate and refine.
     began = _clock(sim)
     view = replace(view, awaited=history.awaited())
-    outcome = sim.server.serve(view, updates, state.method_state)
+    served = sim.server.serve(view, updates, state.method_state)
     server_seconds = dispatch_seconds + _clock(sim) - began
 
     # 4. Compare with the truth, which the server never sees.
     truths = _truths(sim, view, jobs) if sim.oracle else {}
     shadows, shadow_states = _cast_shadows(sim, view, updates, state.shadow_states, truths)
 
-    facts = RoundFacts(
+    outcome = RoundOutcome(
         round=t,
         participants=tuple(sorted({job.client for job in jobs})),
         staleness_rounds=tuple(job.staleness_rounds for job in jobs if job.staleness_rounds),
-        late_updates=_late_updates(outcome, truths),
-        rejected=outcome.rejected,
-        inversion_iterations=outcome.inversion_iterations,
+        late_updates=late_updates_of(served, truths),
+        rejected=served.rejected,
+        inversion_iterations=served.inversion_iterations,
         client_seconds=client_seconds,
         server_seconds=server_seconds,
         shadows=shadows,
-        causes=outcome.causes,
+        causes=served.causes,
     )
-    return SimulationState(t, outcome.weights, outcome.buffers, outcome.state, history, shadow_states), facts
+    return SimulationState(t, served.weights, served.buffers, served.state, history, shadow_states), outcome
 
 
 @dataclass(frozen=True)
@@ -276,22 +216,6 @@ def _truths(sim: Simulation, view: ServerView, jobs: Sequence[Job]) -> dict[int,
     return {client: _train(sim, Job(view.round, 0, client), sent).delta for client in sorted(late)}
 
 
-def _late_updates(outcome: ServerRound, truths: Mapping[int, Tensor]) -> tuple[LateUpdate, ...]:
-    return tuple(
-        LateUpdate(
-            client=c.update.client,
-            staleness_rounds=c.update.staleness_rounds,
-            weight=c.weight,
-            iterations=c.iterations,
-            facts=c.facts,
-            estimate_error=disparity(c.delta, truths[c.update.client]) if truths else None,
-            stale_error=disparity(c.update.delta, truths[c.update.client]) if truths else None,
-        )
-        for c in outcome.contributions
-        if c.update.staleness_rounds
-    )
-
-
 def _cast_shadows(
     sim: Simulation,
     view: ServerView,
@@ -304,10 +228,10 @@ def _cast_shadows(
     for label, shadow in sim.shadows.items():
         began = _clock(sim)
         own_view = replace(view, generator=sim.generator("server", view.round))
-        outcome = replace(sim.server, method=shadow).serve(own_view, updates, states[label])
+        served = replace(sim.server, method=shadow).serve(own_view, updates, states[label])
         seconds = _clock(sim) - began
-        shadows[label] = Shadow(_late_updates(outcome, truths), seconds)
-        next_states[label] = outcome.state
+        shadows[label] = Shadow(late_updates_of(served, truths), seconds)
+        next_states[label] = served.state
     return shadows, next_states
 
 

@@ -13,23 +13,23 @@ from torch.nn.functional import cosine_similarity
 
 
 @dataclass(frozen=True)
-class Disparity:
+class UpdateError:
     """Distance of an estimate from the true update: relative L1 |e - u|_1 / |u|_1 and cosine distance 1 - cos(e, u)."""
 
     l1: float
     cosine: float
 
 
-def disparity(estimate: Tensor, truth: Tensor) -> Disparity:
+def update_error(estimate: Tensor, truth: Tensor) -> UpdateError:
     """Both distances between updates [P] (Wang and Gao, AAAI 2025, "Disparity"). NaN for a true update of zero."""
     l1 = (estimate - truth).abs().sum() / truth.abs().sum()
     # In float64: a cosine distance of small angles is lost in float32.
     cosine = 1 - cosine_similarity(estimate.double(), truth.double(), dim=0)
-    return Disparity(float(l1), float(cosine))
+    return UpdateError(float(l1), float(cosine))
 
 
-def mean_disparity(disparities: Iterable[Disparity]) -> Disparity | None:
-    values = list(disparities)
+def mean_update_error(errors: Iterable[UpdateError]) -> UpdateError | None:
+    values = list(errors)
     if not values:
         return None
-    return Disparity(sum(d.l1 for d in values) / len(values), sum(d.cosine for d in values) / len(values))
+    return UpdateError(sum(e.l1 for e in values) / len(values), sum(e.cosine for e in values) / len(values))

@@ -19,7 +19,7 @@ from stalefl.testing.plugins import check_description, check_options_are_validat
 from stalefl.testing.trial import described
 from stalefl.testing.watching import difference, global_draws, snapshot, watched
 
-ROUNDING = 1e-4
+SLACK = 1e-4
 """How far the sum of a distribution, or an input, may be off."""
 
 
@@ -30,26 +30,26 @@ def check_attack(cls: type[Attack], options: Mapping[str, Any] | None = None) ->
 
 def check_attempts(cls: type[Attack], options: Mapping[str, Any] | None = None) -> str:
     """``attack`` gives a Leak, or ``unfit`` says in words why not; one sample and one step, or several of either."""
-    for leak in _trial(cls, options).leaks:
+    for leak in _attempts(cls, options).leaks:
         assert math.isfinite(leak.loss), f"the loss is {leak.loss}; of several attempts the one with the least is kept"
     return ""
 
 
 def check_labels_are_distributions(cls: type[Attack], options: Mapping[str, Any] | None = None) -> str:
     """Labels are [M, classes], one distribution each: none below 0, each adding up to 1."""
-    for leak in _trial(cls, options).leaks:
+    for leak in _attempts(cls, options).leaks:
         labels, classes = leak.labels, EXAMPLE_SPEC.classes
         right = isinstance(labels, Tensor) and labels.dim() == 2 and labels.shape[1] == classes
         assert right, f"labels are {described(labels)}; they must be [M, {classes}], a distribution for each sample"
         sums = labels.sum(dim=1)
-        distributions = bool((labels >= -ROUNDING).all()) and bool(((sums - 1).abs() <= ROUNDING).all())
+        distributions = bool((labels >= -SLACK).all()) and bool(((sums - 1).abs() <= SLACK).all())
         assert distributions, f"labels are no distributions: {labels[0].tolist()} adds up to {float(sums[0]):.6g}"
     return ""
 
 
 def check_inputs_are_in_range(cls: type[Attack], options: Mapping[str, Any] | None = None) -> str:
     """Inputs, if the attack gives any, are [M, *spec.shape], as many as labels, and within the value range."""
-    leaks = [leak for leak in _trial(cls, options).leaks if leak.inputs is not None]
+    leaks = [leak for leak in _attempts(cls, options).leaks if leak.inputs is not None]
     if not leaks:
         return "it recovers labels alone"
     low, high = (torch.tensor(bound) for bound in EXAMPLE_SPEC.value_range)
@@ -58,30 +58,30 @@ def check_inputs_are_in_range(cls: type[Attack], options: Mapping[str, Any] | No
         expected = [len(labels), *EXAMPLE_SPEC.shape]
         assert right, f"inputs are {described(inputs)}; they must be {expected}, one for each of the labels"
         assert inputs is not None
-        inside = bool(((inputs >= low - ROUNDING) & (inputs <= high + ROUNDING)).all())
+        inside = bool(((inputs >= low - SLACK) & (inputs <= high + SLACK)).all())
         assert inside, f"inputs, {float(inputs.min()):.6g} to {float(inputs.max()):.6g}, leave the range of -1 to 1"
     return ""
 
 
 def check_exposure_stays_unchanged(cls: type[Attack], options: Mapping[str, Any] | None = None) -> str:
     """The attack does not change the update and the weights that it is given."""
-    changed = _trial(cls, options).changed
+    changed = _attempts(cls, options).changed
     assert not changed, f"attack changes {changed[0]} in place; make a new one" if changed else ""
     return ""
 
 
 def check_the_attack_draws_from_its_generator(cls: type[Attack], options: Mapping[str, Any] | None = None) -> str:
     """Nothing is drawn from a global random state; where ``draws`` is False nothing at all."""
-    trial = _trial(cls, options)
-    assert not trial.drawn, f"attack draws from {trial.drawn[0]}; draw from exposure.generator" if trial.drawn else ""
+    seen = _attempts(cls, options)
+    assert not seen.drawn, f"attack draws from {seen.drawn[0]}; draw from exposure.generator" if seen.drawn else ""
     used = "attack draws from exposure.generator, but draws = False says that it does not"
-    assert cls.draws or not trial.generator_used, used
+    assert cls.draws or not seen.generator_used, used
     return ""
 
 
 def check_same_generator_same_leak(cls: type[Attack], options: Mapping[str, Any] | None = None) -> str:
     """The same update and a generator in the same state give the same leak, bit for bit."""
-    first = _trial(cls, options)
+    first = _attempts(cls, options)
     attempts = zip(first.exposures, first.leaks, strict=True)
     for exposure, leak in attempts:
         again = created(cls, options or {}).attack(_fresh(exposure), lambda share: None)
@@ -92,7 +92,7 @@ def check_same_generator_same_leak(cls: type[Attack], options: Mapping[str, Any]
 
 def check_progress(cls: type[Attack], options: Mapping[str, Any] | None = None) -> str:
     """``on_progress`` is told shares from 0 to 1."""
-    wrong = [share for share in _trial(cls, options).shares if not 0 <= share <= 1]
+    wrong = [share for share in _attempts(cls, options).shares if not 0 <= share <= 1]
     assert not wrong, f"on_progress is told {wrong[0]}; it must be a share from 0 to 1"
     return ""
 
@@ -114,7 +114,7 @@ _PLACES = tuple(f"leak[{index}]" for index in range(len(Leak._fields)))
 
 
 @dataclass
-class Trial:
+class Attempts:
     """What was seen of an attack in its attempts, one on each example that fits it."""
 
     exposures: list[Exposure] = field(default_factory=list)
@@ -125,14 +125,14 @@ class Trial:
     generator_used: bool = False
 
 
-def _trial(cls: Any, options: Mapping[str, Any] | None) -> Trial:
+def _attempts(cls: Any, options: Mapping[str, Any] | None) -> Attempts:
     """Made once for all checks that ask. Raises InputError if the options are not valid or no example fits."""
-    return _attempts(cls, json.dumps(options or {}, sort_keys=True, default=str))
+    return _attempted(cls, json.dumps(options or {}, sort_keys=True, default=str))
 
 
 @lru_cache(maxsize=4)
-def _attempts(cls: type[Any], options: str) -> Trial:
-    attack, trial, reasons = created(cls, json.loads(options)), Trial(), []
+def _attempted(cls: type[Any], options: str) -> Attempts:
+    attack, seen, reasons = created(cls, json.loads(options)), Attempts(), []
     for exposure in (example_exposure(), example_exposure(samples=3, training=EXAMPLE_TRAINING)):
         reason = attack.unfit(exposure)
         assert isinstance(reason, str), f"unfit gives {described(reason)}; it must say why in words, or give ''"
@@ -140,15 +140,15 @@ def _attempts(cls: type[Any], options: str) -> Trial:
             reasons.append(reason)
             continue
         before = exposure.generator.get_state()
-        with global_draws(trial.drawn), watched({"exposure": exposure}, trial.changed):
-            leak = attack.attack(exposure, trial.shares.append)
+        with global_draws(seen.drawn), watched({"exposure": exposure}, seen.changed):
+            leak = attack.attack(exposure, seen.shares.append)
         assert isinstance(leak, Leak), f"attack gives {described(leak)}; it must give a Leak"
-        trial.leaks.append(leak)
-        trial.generator_used |= not torch.equal(before, exposure.generator.get_state())
-        trial.exposures.append(exposure)
-    if not trial.leaks:
+        seen.leaks.append(leak)
+        seen.generator_used |= not torch.equal(before, exposure.generator.get_state())
+        seen.exposures.append(exposure)
+    if not seen.leaks:
         raise InputError(f"the examples do not fit it: {'; '.join(reasons)}")
-    return trial
+    return seen
 
 
 def _fresh(exposure: Exposure) -> Exposure:

@@ -16,7 +16,7 @@ from stalefl.testing.trial import described
 from stalefl.testing.watching import global_draws, same
 from stalefl.training.value_range import bounds
 
-SAMPLES = 500
+SAMPLES_LOOKED_AT = 500
 """So many, spread over a split, are looked at as a model receives them."""
 NOWHERE = DataContext(Path("data"))
 
@@ -135,7 +135,7 @@ def _splits(dataset: Dataset) -> Iterator[tuple[str, Split]]:
 
 def _some(split: Split) -> Tensor:
     """Indices of samples, spread evenly."""
-    return torch.arange(0, len(split), max(1, len(split) // SAMPLES))
+    return torch.arange(0, len(split), max(1, len(split) // SAMPLES_LOOKED_AT))
 
 
 def _value_range(spec: InputSpec) -> tuple[Tensor, Tensor]:

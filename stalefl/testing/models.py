@@ -24,7 +24,7 @@ from stalefl.training.local_update import local_update
 from stalefl.training.model import build_flat_model
 
 EXAMPLE_SPECS = (EXAMPLE_SPEC, *EXAMPLE_IMAGES)
-SAMPLES = 4
+INPUTS = 4
 SEEDED = "the only layer that may draw is stalefl.training.dropout.SeededDropout"
 
 
@@ -68,8 +68,8 @@ def check_logits(
     """Inputs [N, *spec.shape] give finite float32 logits [N, spec.classes]."""
     parts, spec = _example(cls, options, spec)
     logits = _forward(parts, spec)
-    right = isinstance(logits, Tensor) and logits.shape == (SAMPLES, spec.classes) and logits.dtype == torch.float32
-    assert right, f"{SAMPLES} inputs give {described(logits)}; it must be a float32 tensor {[SAMPLES, spec.classes]}"
+    right = isinstance(logits, Tensor) and logits.shape == (INPUTS, spec.classes) and logits.dtype == torch.float32
+    assert right, f"{INPUTS} inputs give {described(logits)}; it must be a float32 tensor {[INPUTS, spec.classes]}"
     assert bool(logits.isfinite().all()), "logits are not finite"
     return ""
 
@@ -101,7 +101,7 @@ def check_weights_are_those_given(
     loaded = copy.deepcopy(model.module).eval()
     loaded.load_state_dict(model.layout.to_named(other), strict=False)
     with torch.no_grad():
-        expected = loaded(model.inputs(example_inputs(spec, SAMPLES)))
+        expected = loaded(model.inputs(example_inputs(spec, INPUTS)))
     close = torch.allclose(given, expected, rtol=1e-4, atol=1e-5)
     assert not same(given, _forward((model, weights, buffers), spec)), "the logits stay the same whatever the weights"
     assert close, "functional_call with other weights gives other logits than a module that holds them"
@@ -116,7 +116,7 @@ def check_training_draws_from_its_generator(
     drawn = list[str]()
     with global_draws(drawn), torch.no_grad(), dropout_draws_from(named_generator(0, "conformance-dropout")):
         own = {name: buffer.clone() for name, buffer in buffers.items()}
-        model.logits(model.parameters(weights), own, model.inputs(example_inputs(spec, SAMPLES)), train=True)
+        model.logits(model.parameters(weights), own, model.inputs(example_inputs(spec, INPUTS)), train=True)
     layers = [f"{type(layer).__name__} {name}" for name, layer in model.module.named_modules() if _drops(layer)]
     assert not drawn, f"training draws from {drawn[0]} ({', '.join(layers) or 'in forward'}); {SEEDED}"
     return ""
@@ -128,8 +128,8 @@ def check_training_is_differentiable(
     """An update can be differentiated with respect to the inputs, tokens as their vectors, through two steps of local
     training, as the inversion does; every parameter takes part."""
     (model, weights, buffers), spec = _example(cls, options, spec)
-    inputs = as_vectors(example_inputs(spec, SAMPLES), token_table(model, weights, buffers))
-    inputs, targets = inputs.detach().requires_grad_(), torch.arange(SAMPLES) % spec.classes
+    inputs = as_vectors(example_inputs(spec, INPUTS), token_table(model, weights, buffers))
+    inputs, targets = inputs.detach().requires_grad_(), torch.arange(INPUTS) % spec.classes
     training = LocalTraining(local_epochs=2, lr=0.05)
     delta = local_update(model, weights, buffers, inputs, targets, training, create_graph=True).delta
     (gradient,) = torch.autograd.grad(delta.square().sum(), inputs)
@@ -186,4 +186,4 @@ def example_parameters(cls: type[ModelPlugin]) -> tuple[dict[str, tuple[int, ...
 
 def _forward(parts: Parts, spec: InputSpec) -> Tensor:
     model, weights, buffers = parts
-    return model.forward(weights, buffers, example_inputs(spec, SAMPLES))
+    return model.forward(weights, buffers, example_inputs(spec, INPUTS))

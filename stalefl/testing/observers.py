@@ -45,7 +45,7 @@ def check_a_run_may_be_stopped_and_gone_on_with(cls: type[Observer], options: Ma
     return ""
 
 
-def check_arguments_stay_unchanged(cls: type[Observer], options: Mapping[str, Any] | None = None) -> str:
+def check_shown_values_stay_unchanged(cls: type[Observer], options: Mapping[str, Any] | None = None) -> str:
     """No step changes the settings, the records, the method's state or the result."""
     changed = list[str]()
     with TemporaryDirectory() as folder:
@@ -58,7 +58,7 @@ def check_arguments_stay_unchanged(cls: type[Observer], options: Mapping[str, An
     return ""
 
 
-def check_nothing_is_drawn_globally(cls: type[Observer], options: Mapping[str, Any] | None = None) -> str:
+def check_observing_draws_nothing_globally(cls: type[Observer], options: Mapping[str, Any] | None = None) -> str:
     """No step draws from a global random state: not torch's, not NumPy's, not that of ``random``."""
     drawn = list[str]()
     with TemporaryDirectory() as folder, global_draws(drawn):
@@ -73,8 +73,8 @@ OBSERVER_CHECKS: Sequence[Check] = (
     check_options_are_validated,
     check_a_run_is_observed,
     check_a_run_may_be_stopped_and_gone_on_with,
-    check_arguments_stay_unchanged,
-    check_nothing_is_drawn_globally,
+    check_shown_values_stay_unchanged,
+    check_observing_draws_nothing_globally,
 )
 
 

@@ -13,7 +13,7 @@ from stalefl.contracts import InputError
 from stalefl.registry import unfit, validated_options
 from stalefl.testing.findings import Check
 
-UNKNOWN = "no-such-option"
+UNKNOWN_OPTION = "no-such-option"
 WRONG = {"integer": "1", "number": "1", "boolean": "true", "string": 1, "array": 1, "object": 1}
 """For each type of JSON a value of another type: one that is taken nevertheless where options are not strict."""
 
@@ -43,7 +43,7 @@ def check_options_are_validated(cls: type[Any], options: Mapping[str, Any] | Non
     schema: type[Any] = cls.Options
     options = options or {}
     whole = validated_options(schema, options, cls.__name__)
-    _check_refused(schema, {**options, UNKNOWN: 1}, "an unknown option")
+    _check_refused(schema, {**options, UNKNOWN_OPTION: 1}, "an unknown option")
     properties = schema.model_json_schema()["properties"] if schema.model_fields else {}
     for name, described in properties.items():
         wrong = WRONG.get(described.get("type", ""), {"wrong": "type"})

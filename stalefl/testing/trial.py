@@ -42,7 +42,7 @@ def trial(cls: Any, options: Mapping[str, Any]) -> Trial:
 def _trial(cls: type[Any], options: str) -> Trial:
     seen = Trial()
     try:
-        seen.served = serve(Watched(created(cls, json.loads(options)), seen))
+        seen.served = serve(WatchedMethod(created(cls, json.loads(options)), seen))
     except InputError:
         raise
     except _Unusable as error:
@@ -62,7 +62,7 @@ class _StepError(Exception):
     """A step raised."""
 
 
-class Watched(Compensator):
+class WatchedMethod(Compensator):
     """Passes each step on to a method, and notes its faults in a trial."""
 
     def __init__(self, method: Compensator, seen: Trial) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,15 @@ BatchPlan = Sequence["Tensor | None"]
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Logits [n, K] and targets ([n] classes or [n, K] probabilities) to a scalar."""
+
+Batch = tuple[Tensor, Tensor]
+"""Inputs [n, ...] and targets of one step."""
+
+BatchLoss = Callable[[Sequence[Tensor], Mapping[str, Tensor], Batch], Tensor]
+"""Parameters, buffers (which batch-norm layers change in place) and a batch to a scalar."""
+
+Gradient = Callable[[BatchLoss, Sequence[Tensor], Mapping[str, Tensor], Batch], Sequence[Tensor]]
+"""How the gradient of a step's loss with respect to the parameters is taken."""
 
 
 def batch_plan(training: LocalTraining, samples: int, generator: torch.Generator | None) -> BatchPlan:
@@ -58,25 +67,81 @@ def local_update(
     inputs, targets = model.inputs(inputs), targets.to(model.device)
     start = [p.detach().requires_grad_() for p in model.parameters(weights)]
     buffers = {name: b.clone() for name, b in buffers.items()}
-    optimizer, state = make_optimizer(training), OptimizerState()
-    parameters: Sequence[Tensor] = start
+    plan = batch_plan(training, len(inputs), generator) if plan is None else plan
+    batches = ((inputs, targets) if batch is None else (inputs[batch], targets[batch]) for batch in plan)
+
+    def gradient(
+        loss: BatchLoss, parameters: Sequence[Tensor], buffers: Mapping[str, Tensor], batch: Batch
+    ) -> Sequence[Tensor]:
+        if not create_graph:
+            parameters = [p.requires_grad_() for p in parameters]
+        return torch.autograd.grad(loss(parameters, buffers, batch), parameters, create_graph=create_graph)
+
     with dropout_draws_from(generator):
-        for batch in plan if plan is not None else batch_plan(training, len(inputs), generator):
-            x, y = (inputs, targets) if batch is None else (inputs[batch], targets[batch])
-            value = loss(model.logits(parameters, buffers, x, train=True), y)
-            gradients: Sequence[Tensor] = torch.autograd.grad(value, parameters, create_graph=create_graph)
-            with torch.set_grad_enabled(create_graph):
-                if training.proximal_mu:
-                    gradients = proximal(gradients, parameters, start, training.proximal_mu)
-                parameters, state = optimizer.step(parameters, gradients, state)
-            if not create_graph:
-                parameters = [p.requires_grad_() for p in parameters]
-    with torch.set_grad_enabled(create_graph):
-        delta = model.layout.join([after - before for after, before in zip(parameters, start, strict=True)])
+        delta = _trained(model, start, buffers, batches, training, loss, gradient, create_graph)
     return LocalResult(delta, buffers)
 
 
-def proximal(
+def functional_update(
+    model: Model,
+    weights: Tensor,
+    buffers: Mapping[str, Tensor],
+    inputs: Tensor,
+    targets: Tensor,
+    training: LocalTraining,
+    steps: int,
+    loss: Loss = cross_entropy,
+) -> Tensor:
+    """The delta [P] of ``steps`` full-batch steps: ``local_update`` in torch.func's terms, without dropout.
+
+    Differentiable, and batched, by torch.func alone: no tensor needs to ask for its gradient, so that several clients'
+    training can be one computation (vmap). Under vmap ``buffers`` must be batched as well, and everything must lie on
+    the model's device.
+    """
+    start = model.layout.split(weights)
+    return _trained(model, start, buffers, [(inputs, targets)] * steps, training, loss, _by_torch_func, True)
+
+
+def _by_torch_func(
+    loss: BatchLoss, parameters: Sequence[Tensor], buffers: Mapping[str, Tensor], batch: Batch
+) -> Sequence[Tensor]:
+    def pure(parameters: Sequence[Tensor]) -> Tensor:
+        # Batch-norm layers change buffers in place: a transform allows that only of tensors made within it.
+        return loss(parameters, {name: b.clone() for name, b in buffers.items()}, batch)
+
+    gradients: Sequence[Tensor] = torch.func.grad(pure)(parameters)
+    return gradients
+
+
+def _trained(
+    model: Model,
+    start: Sequence[Tensor],
+    buffers: Mapping[str, Tensor],
+    batches: Iterable[Batch],
+    training: LocalTraining,
+    loss: Loss,
+    gradient: Gradient,
+    keep_graph: bool,
+) -> Tensor:
+    """The delta [P] of one optimiser step per batch from the parameters ``start``."""
+
+    def batch_loss(parameters: Sequence[Tensor], buffers: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        inputs, targets = batch
+        return loss(model.logits(parameters, buffers, inputs, train=True), targets)
+
+    optimizer, state = make_optimizer(training), OptimizerState()
+    parameters = start
+    for batch in batches:
+        gradients = gradient(batch_loss, parameters, buffers, batch)
+        with torch.set_grad_enabled(keep_graph):
+            if training.proximal_mu:
+                gradients = _proximal(gradients, parameters, start, training.proximal_mu)
+            parameters, state = optimizer.step(parameters, gradients, state)
+    with torch.set_grad_enabled(keep_graph):
+        return model.layout.join([after - before for after, before in zip(parameters, start, strict=True)])
+
+
+def _proximal(
     gradients: Sequence[Tensor], parameters: Sequence[Tensor], start: Sequence[Tensor], mu: float
 ) -> list[Tensor]:
     """The gradients plus that of FedProx's penalty mu / 2 |w - w_start|^2."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from stalefl.contracts import LocalTraining
+from stalefl.training.adam import Moments
 
 
 class OptimizerState(NamedTuple):
@@ -79,14 +80,16 @@ class Adam:
         if not state.steps:
             zeros = [torch.zeros_like(g) for g in gradients]
             state = OptimizerState(0, zeros, zeros)
-        first = [m.lerp(g, 1 - beta_1) for m, g in zip(state.first, gradients, strict=True)]
-        second = [v.mul(beta_2).addcmul(g, g, value=1 - beta_2) for v, g in zip(state.second, gradients, strict=True)]
+        moments = [
+            Moments(first, second).seen(g, 1 - beta_1, 1 - beta_2, fused=True)
+            for first, second, g in zip(state.first, state.second, gradients, strict=True)
+        ]
         size, unbias = -self.lr / (1 - beta_1**steps), (1 - beta_2**steps) ** 0.5
         moved = [
-            p.addcdiv(m, (_root(v) / unbias).add(epsilon), value=size)
-            for p, m, v in zip(parameters, first, second, strict=True)
+            p.addcdiv(m.first, (_root(m.second) / unbias).add(epsilon), value=size)
+            for p, m in zip(parameters, moments, strict=True)
         ]
-        return moved, OptimizerState(steps, first, second)
+        return moved, OptimizerState(steps, [m.first for m in moments], [m.second for m in moments])
 
 
 def make_optimizer(training: LocalTraining) -> Optimizer:
@@ -110,24 +113,3 @@ def _root(second: Tensor) -> Tensor:
     """
     zero = second == 0
     return second.masked_fill(zero, 1.0).sqrt().masked_fill(zero, 0.0)
-
-
-class Moments(NamedTuple):
-    """Adam's state (Kingma and Ba, ICLR 2015, with its default constants) for one tensor.
-
-    Not torch.optim.Adam: making its first optimiser imports torch's compiler, seconds that would count as server time.
-    """
-
-    first: Tensor
-    second: Tensor
-
-    @classmethod
-    def zero(cls, of: Tensor) -> Moments:
-        return cls(torch.zeros_like(of), torch.zeros_like(of))
-
-    def step(self, gradient: Tensor, iteration: int) -> tuple[Tensor, Moments]:
-        """The step to subtract, in units of the learning rate, and the moments after it. Iterations count from 1."""
-        first = 0.9 * self.first + 0.1 * gradient
-        second = 0.999 * self.second + 0.001 * gradient.square()
-        root = (second / (1 - 0.999**iteration)).sqrt()
-        return first / (1 - 0.9**iteration) / (root + 1e-8), Moments(first, second)

@@ -11,7 +11,7 @@ from torch import Tensor
 from stalefl.records.documents.common import SCHEMA
 from stalefl.records.inversion_folder import InversionFolder
 from stalefl.report.plots.inversion import draw_inversion, draw_recovered
-from stalefl.simulation.oracle import disparity
+from stalefl.simulation.oracle import update_error
 from stalefl.storage import save_weights
 from stalefl.training.embedding import texts
 from stalefl.updates.invert import Inverted
@@ -51,7 +51,7 @@ def inversion_document(inverted: Inverted) -> dict[str, Any]:
 
 
 def _error(found: Tensor | None, truth: Tensor | None) -> dict[str, float] | None:
-    return None if found is None or truth is None else asdict(disparity(found, truth))
+    return None if found is None or truth is None else asdict(update_error(found, truth))
 
 
 def write_inversion(inverted: Inverted, around: Mapping[str, Surface], folder: InversionFolder) -> dict[str, Any]:

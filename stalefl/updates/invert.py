@@ -15,12 +15,12 @@ from torch.nn.functional import one_hot
 from stalefl.config.explain import first_of, problems, validate
 from stalefl.config.schema import MethodTable
 from stalefl.contracts import InputError
-from stalefl.inversion.d_rec import RecoveredData
+from stalefl.inversion.d_rec import DRec
 from stalefl.inversion.persistence import persisting_share
 from stalefl.inversion.recovery import Recovery, RecoveryOptions, recover
 from stalefl.registry import load_registry
 from stalefl.seeds import named_generator
-from stalefl.simulation.oracle import Disparity, disparity
+from stalefl.simulation.oracle import UpdateError, update_error
 from stalefl.training.value_range import bounds
 from stalefl.updates.observed import ObservedUpdate
 from stalefl.updates.surface import LocalLoss, Plane, Surface, loss_surface
@@ -67,13 +67,13 @@ class Inverted:
     """The update that D_rec gives from today's model; None where that is not known."""
 
     @property
-    def data(self) -> RecoveredData:
+    def data(self) -> DRec:
         return self.recovery.fit.data
 
     @property
-    def fit_error(self) -> Disparity:
+    def fit_error(self) -> UpdateError:
         """Of the update that D_rec gives, from the observed one."""
-        return disparity(self.explained, self.observed.update.delta)
+        return update_error(self.explained, self.observed.update.delta)
 
     @property
     def anchored(self) -> Tensor | None:

@@ -22,7 +22,7 @@ from stalefl.run.round_records import evaluate_round
 from stalefl.run.setup import Run, build_run
 from stalefl.seeds import named_generator
 from stalefl.simulation import engine
-from stalefl.simulation.oracle import disparity
+from stalefl.simulation.oracle import update_error
 from stalefl.training.embedding import token_table
 from stalefl.training.local_update import local_update
 from stalefl.updates.files import UpdateKind, load_client_data, load_parameters, load_update, looks_like_weights
@@ -285,7 +285,7 @@ def _warn_if_doubtful(files: UpdateFiles, found: _Contents, training: LocalTrain
         return
     generator = named_generator(0, "client-data")
     again = local_update(base.model, base.weights, base.buffers, *found.client_data, training, generator)
-    distance = disparity(again.delta, delta).cosine
+    distance = update_error(again.delta, delta).cosine
     if distance > UNLIKE:
         log.warning(
             "training from %s on %s gives another update (cosine distance %.2f): is the base, the local program or "

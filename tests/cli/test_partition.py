@@ -13,7 +13,7 @@ from stalefl.data.partition_file import load_partition
 from stalefl.data.setup import prepare_partition
 from stalefl.registry import load_registry
 
-DIRICHLET = ("--clients", "40", "--alpha", "0.1", "--affected-class", "5", "--stale-clients", "4")
+DIRICHLET = ("--clients", "40", "--alpha", "0.1", "--affected-class", "5", "--late-clients", "4")
 
 
 def partition(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 0) -> tuple[str, str]:
@@ -57,13 +57,19 @@ def test_it_is_the_partition_that_the_simulation_prepares(capsys: pytest.Capture
 def test_a_stored_partition_is_shown_again(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = tmp_path / "part.safetensors"
     drawn = as_json(capsys, *DIRICHLET, "--out", out)
-    shown = as_json(capsys, "--set", f"partition.file={out}", "--stale-clients", 4, "--seed", 9)
+    shown = as_json(capsys, "--set", f"partition.file={out}", "--late-clients", 4, "--seed", 9)
     for key in ("counts", "late_clients", "clients"):
         assert shown[key] == drawn[key]
 
 
+def test_the_flag_is_taken_under_its_former_name(capsys: pytest.CaptureFixture[str]) -> None:
+    former, today = (as_json(capsys, "--clients", 10, flag, 3) for flag in ("--stale-clients", "--late-clients"))
+    assert former == today
+    assert len(former["late_clients"]) == 3
+
+
 def test_the_table_marks_late_clients(capsys: pytest.CaptureFixture[str]) -> None:
-    out, _ = partition(capsys, "--clients", 10, "--stale-clients", 1)
+    out, _ = partition(capsys, "--clients", 10, "--late-clients", 1)
     rows = {cells[0]: cells[1:] for line in out.splitlines() if (cells := line.split())}
     assert rows["5"] == ["late", *"·" * 5, "140", *"·" * 4, "140"]
     assert rows["4"] == [*"·" * 4, "140", *"·" * 5, "140"]
@@ -72,7 +78,7 @@ def test_the_table_marks_late_clients(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_of_many_clients_all_late_ones_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    out, _ = partition(capsys, "--clients", 200, "--alpha", "0.1", "--stale-clients", 10)
+    out, _ = partition(capsys, "--clients", 200, "--alpha", "0.1", "--late-clients", 10)
     late = next(line for line in out.splitlines() if line.startswith("late clients: "))
     numbers = late.removeprefix("late clients: ").split(";")[0].split(", ")
     marked = [line.split()[0] for line in out.splitlines() if line.split()[1:2] == ["late"]]
@@ -82,7 +88,7 @@ def test_of_many_clients_all_late_ones_are_shown(capsys: pytest.CaptureFixture[s
 
 
 def test_nobody_needs_to_be_late(capsys: pytest.CaptureFixture[str]) -> None:
-    out, _ = partition(capsys, "--stale-clients", 0)
+    out, _ = partition(capsys, "--late-clients", 0)
     assert "no client is late" in out
 
 
@@ -124,7 +130,7 @@ def test_what_is_there_is_kept_without_force(capsys: pytest.CaptureFixture[str],
         (["--partition", "pathological"], "valid: one of dirichlet, iid, shards, one-class"),
         (["--clients", "2000", "--alpha", "1"], "the data set has only 1400 samples"),
         (["--affected-class", "10"], "classes are 0 to 9"),
-        (["--stale-clients", "51"], "more than there are clients"),
+        (["--late-clients", "51"], "more than there are clients"),
         (["--dataset", "digit"], 'did you mean "digits"'),
         (["--dataset", "mnist", "--data-dir", "nowhere"], "no such folder"),
         (["--out", "nowhere/part"], "there is no folder nowhere"),

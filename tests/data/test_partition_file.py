@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 
 from stalefl.contracts import InputError
 from stalefl.data.partition import Partition
-from stalefl.data.partition_file import FORMAT, _digest, load_partition, save_partition
+from stalefl.data.partition_file import PARTITION_FORMAT, _digest, load_partition, save_partition
 from stalefl.storage import METADATA_KEY
 
 PARTITION = Partition((np.array([0, 4]), np.array([1, 2, 7])))
@@ -23,7 +23,7 @@ def write(path: Path, indices: list[int], sizes: list[int], late: list[int], met
         "late_clients": np.array(late, dtype=np.int64),
     }
     meta = {} if meta is None else meta
-    header = {"format": FORMAT, "digest": _digest(arrays, meta), "meta": meta}  # type: ignore[arg-type]
+    header = {"format": PARTITION_FORMAT, "digest": _digest(arrays, meta), "meta": meta}  # type: ignore[arg-type]
     save_file(arrays, path, metadata={METADATA_KEY: json.dumps(header)})
 
 

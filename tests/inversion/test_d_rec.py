@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from stalefl.contracts import InputSpec
-from stalefl.inversion.d_rec import SMALLEST, LabelKind, RecoveredData, labels_of, random_data, recovered_size
+from stalefl.inversion.d_rec import SMALLEST, DRec, LabelKind, d_rec_size, labels_of, random_data
 from stalefl.seeds import named_generator
 from tests.fixtures import SPEC
 
 CPU = torch.device("cpu")
 
 
-def start(seed: int = 0, spec: InputSpec = SPEC, size: int = 8) -> RecoveredData:
+def start(seed: int = 0, spec: InputSpec = SPEC, size: int = 8) -> DRec:
     return random_data(spec, size, named_generator(seed, "inversion"), CPU)
 
 
@@ -20,7 +20,7 @@ def start(seed: int = 0, spec: InputSpec = SPEC, size: int = 8) -> RecoveredData
     [(1, SMALLEST), (8 * SMALLEST, SMALLEST), (400, 50), (404, 50), (405, 51), (512, 64), (60_000, 64)],
 )
 def test_an_eighth_of_the_clients_samples_within_limits(samples: int, size: int) -> None:
-    assert recovered_size(samples) == size
+    assert d_rec_size(samples) == size
 
 
 def test_inputs_start_close_to_zero_and_labels_undecided() -> None:
@@ -81,5 +81,5 @@ def test_the_gradient_of_hard_labels_is_that_of_soft_ones() -> None:
 
 def test_data_know_the_kind_of_their_labels() -> None:
     inputs = torch.zeros(2, 4)
-    assert RecoveredData(inputs, LOGITS, "hard").labels.tolist() == [[0, 1, 0], [1, 0, 0]]
-    assert torch.equal(RecoveredData(inputs, LOGITS).labels, LOGITS.softmax(dim=1))
+    assert DRec(inputs, LOGITS, "hard").labels.tolist() == [[0, 1, 0], [1, 0, 0]]
+    assert torch.equal(DRec(inputs, LOGITS).labels, LOGITS.softmax(dim=1))

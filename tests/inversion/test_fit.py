@@ -6,13 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from stalefl.inversion.d_rec import LabelKind, RecoveredData, random_data
+from stalefl.inversion.d_rec import DRec, LabelKind, random_data
 from stalefl.inversion.fit import Fit, FitSettings, Target, fit_data
 from stalefl.inversion.objective import Objective
 from stalefl.inversion.program import Program
 from stalefl.seeds import named_generator
 from stalefl.training.local_update import local_update
-from stalefl.training.optimizers import Moments
 from tests.fixtures import SPEC, TRAINING, samples, tiny_mlp
 
 MODEL, WEIGHTS, BUFFERS = tiny_mlp()
@@ -28,19 +27,19 @@ UPDATE, LATER = Target(WEIGHTS, real_update()), Target(MOVED, real_update(MOVED)
 NOTHING = Target(WEIGHTS, torch.zeros_like(WEIGHTS))
 
 
-def start(seed: int = 0, labels: LabelKind = "soft") -> RecoveredData:
+def start(seed: int = 0, labels: LabelKind = "soft") -> DRec:
     return random_data(SPEC, 8, named_generator(seed, "inversion"), torch.device("cpu"), labels)
 
 
 def fit(
-    *targets: Target, data: RecoveredData | None = None, seed: int = 0, on_iteration: Any = lambda _: None, **known: Any
+    *targets: Target, data: DRec | None = None, seed: int = 0, on_iteration: Any = lambda _: None, **known: Any
 ) -> Fit:
     settings = FitSettings(**{"iterations": 40, "learning_rate": 0.1, **known})
     generator = named_generator(seed, "test-targets")
     return fit_data(PROGRAM, targets or (UPDATE,), SPEC, data or start(), settings, generator, on_iteration)
 
 
-def explained(data: RecoveredData, target: Target) -> float:
+def explained(data: DRec, target: Target) -> float:
     """The share of the update's squared length that training on the data reproduces."""
     residual = PROGRAM.train_on(data, target.base_weights) - target.delta
     return 1 - float(residual.square().sum() / target.delta.square().sum())
@@ -130,19 +129,6 @@ def test_targets_of_zero_are_never_drawn() -> None:
 
 
 # --- steps ----------------------------------------------------------------------------------------------------------
-
-
-def test_our_adam_takes_the_steps_of_torch() -> None:
-    gradients = [torch.tensor([0.5, -2.0]), torch.tensor([-0.1, 3.0]), torch.tensor([0.2, 0.0])]
-    reference = torch.tensor([1.0, -1.0], requires_grad=True)
-    optimiser = torch.optim.Adam([reference], lr=0.1)
-    ours, moments = torch.tensor([1.0, -1.0]), Moments.zero(torch.zeros(2))
-    for iteration, gradient in enumerate(gradients, start=1):
-        reference.grad = gradient.clone()
-        optimiser.step()
-        step, moments = moments.step(gradient, iteration)
-        ours = ours - 0.1 * step
-    torch.testing.assert_close(ours, reference.detach())
 
 
 def test_sign_adam_moves_every_input_alike_wherever_its_gradient_keeps_its_sign() -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from stalefl.contracts import LocalTraining
-from stalefl.inversion.d_rec import RecoveredData
+from stalefl.inversion.d_rec import DRec
 from stalefl.inversion.program import Program
 from stalefl.training.local_update import local_update
 from tests.fixtures import TRAINING, model_of, samples, tiny_mlp
@@ -24,7 +24,7 @@ def test_as_many_steps_as_the_client_makes_each_on_all_samples() -> None:
 
 def test_training_on_recovered_data_is_training_on_their_labels() -> None:
     inputs, _ = samples(3)
-    data = RecoveredData(inputs, torch.tensor([[0.0, 3.0, 1.0], [2.0, 0.0, 1.0], [0.0, 0.0, 1.0]]), "hard")
+    data = DRec(inputs, torch.tensor([[0.0, 3.0, 1.0], [2.0, 0.0, 1.0], [0.0, 0.0, 1.0]]), "hard")
     program = Program.of_client(MODEL, TRAINING, BUFFERS, samples=12)
     assert torch.equal(program.train_on(data, WEIGHTS), program.run(WEIGHTS, inputs, torch.eye(3)[[1, 0, 2]]))
 

@@ -9,8 +9,8 @@ from stalefl.records.run_folder import RunFolder
 from stalefl.run.execute import execute
 from stalefl.run.round_records import _late_update
 from stalefl.run.setup import build_run
-from stalefl.simulation.engine import LateUpdate
-from stalefl.simulation.oracle import Disparity
+from stalefl.simulation.oracle import UpdateError
+from stalefl.simulation.round_outcome import LateUpdate
 from tests.fixtures import QUICK, digits_experiment
 from tests.run.short_runs import CONTEXT, run_it, without_seconds
 
@@ -77,7 +77,7 @@ def test_without_the_oracle_a_late_update_has_no_errors(tmp_path: Path) -> None:
 
 
 def test_a_methods_facts_take_no_place_of_the_records_own() -> None:
-    late = LateUpdate(3, 2, 10.0, 4, {"client": 99.0, "own": 1.0, "stale_error": 0.0}, None, Disparity(0.5, 0.25))
+    late = LateUpdate(3, 2, 10.0, 4, {"client": 99.0, "own": 1.0, "stale_error": 0.0}, None, UpdateError(0.5, 0.25))
     assert _late_update(late, oracle=True) == {
         "client": 3,
         "staleness_rounds": 2,

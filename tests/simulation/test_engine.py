@@ -15,8 +15,9 @@ from stalefl.contracts import ClientUpdate, Compensated, Compensator, Options, S
 from stalefl.registry import load_registry
 from stalefl.seeds import named_generator
 from stalefl.simulation.arrivals import Job, plan_jobs
-from stalefl.simulation.engine import LateUpdate, RoundFacts, Simulation, SimulationState, rounds, run_round, start
-from stalefl.simulation.oracle import disparity
+from stalefl.simulation.engine import Simulation, SimulationState, rounds, run_round, start
+from stalefl.simulation.oracle import update_error
+from stalefl.simulation.round_outcome import LateUpdate, RoundOutcome
 from stalefl.storage import load_tree, save_tree
 from stalefl.training.local_update import local_update
 from tests.fixtures import (
@@ -62,9 +63,9 @@ def simulation(
     return sim, start(sim, weights, buffers)
 
 
-def simulated(last_round: int, *args: Any, **known: Any) -> tuple[list[SimulationState], list[RoundFacts]]:
-    states, facts = zip(*rounds(*simulation(*args, **known), last_round), strict=True)
-    return list(states), list(facts)
+def simulated(last_round: int, *args: Any, **known: Any) -> tuple[list[SimulationState], list[RoundOutcome]]:
+    states, outcomes = zip(*rounds(*simulation(*args, **known), last_round), strict=True)
+    return list(states), list(outcomes)
 
 
 def trained(weights: Tensor, client: int, round: int = 1, parts: Parts | None = None) -> Tensor:
@@ -75,18 +76,18 @@ def trained(weights: Tensor, client: int, round: int = 1, parts: Parts | None = 
 
 
 def test_without_delays_unweighted_is_fedavg() -> None:
-    states, facts = simulated(3)
+    states, outcomes = simulated(3)
     weights = tiny_mlp()[1]
     for state in states:
         deltas = [trained(weights, client) for client in range(3)]
         weights = weights + (4 * deltas[0] + 8 * deltas[1] + 12 * deltas[2]) / 24
         assert torch.allclose(state.weights, weights, atol=1e-6)
-    assert [f.participants for f in facts] == [(0, 1, 2)] * 3
-    assert [f.staleness_rounds for f in facts] == [()] * 3
+    assert [o.participants for o in outcomes] == [(0, 1, 2)] * 3
+    assert [o.staleness_rounds for o in outcomes] == [()] * 3
 
 
 def test_a_late_update_is_trained_from_the_weights_of_its_dispatch() -> None:
-    states, facts = simulated(6, Recorder(Options()), LATE)
+    states, outcomes = simulated(6, Recorder(Options()), LATE)
     before = [tiny_mlp()[1], *(state.weights for state in states)]
     late = [u for u in states[-1].method_state["seen"] if u.client == 2]
     assert [(u.dispatched_round, u.arrived_round) for u in late] == [(1, 1), (2, 2), (3, 3), (1, 4), (2, 5), (3, 6)]
@@ -94,7 +95,7 @@ def test_a_late_update_is_trained_from_the_weights_of_its_dispatch() -> None:
         base = before[seen.dispatched_round - 1]
         assert torch.equal(seen.base_weights, base)
         assert torch.equal(seen.delta, trained(base, 2))
-    assert [f.staleness_rounds for f in facts] == [(), (), (), (3,), (3,), (3,)]
+    assert [o.staleness_rounds for o in outcomes] == [(), (), (), (3,), (3,), (3,)]
 
 
 def test_local_training_draws_are_named_by_dispatch_round_and_client() -> None:
@@ -149,10 +150,10 @@ def test_a_simulation_goes_on_from_a_checkpoint_bit_for_bit(tmp_path: Any) -> No
     whole = list(rounds(sim, state, 8))
     save_tree(tmp_path / "tree", whole[4][0].to_tree())
     rest = list(rounds(sim, SimulationState.from_tree(load_tree(tmp_path / "tree")), 8))
-    assert [facts.round for _, facts in rest] == [6, 7, 8]
+    assert [outcome.round for _, outcome in rest] == [6, 7, 8]
     assert torch.equal(rest[-1][0].weights, whole[-1][0].weights)
     assert all(torch.equal(rest[-1][0].buffers[name], b) for name, b in whole[-1][0].buffers.items())
-    assert [f.estimate_error for _, f in rest] == [f.estimate_error for _, f in whole[5:]]
+    assert [o.estimate_error for _, o in rest] == [o.estimate_error for _, o in whole[5:]]
 
 
 def test_broken_training_is_rejected_and_reported() -> None:
@@ -160,9 +161,9 @@ def test_broken_training_is_rejected_and_reported() -> None:
     sim, state = simulation()
     broken = MemoryData([DATA.clients[0], (inputs * float("nan"), targets), DATA.clients[2]])
     sim = Simulation(sim.model, sim.method, broken, SPEC, TRAINING, sim.jobs, 0)
-    after, facts = run_round(sim, state)
-    assert facts.rejected == (1,)
-    assert facts.participants == (0, 1, 2)
+    after, outcome = run_round(sim, state)
+    assert outcome.rejected == (1,)
+    assert outcome.participants == (0, 1, 2)
     assert torch.isfinite(after.weights).all()
     assert not torch.equal(after.weights, state.weights)
 
@@ -170,9 +171,9 @@ def test_broken_training_is_rejected_and_reported() -> None:
 def test_a_round_without_participants_changes_nothing() -> None:
     sim, state = simulation()
     sim = Simulation(sim.model, sim.method, DATA, SPEC, TRAINING, plan_jobs([[], [0]], {}), 0)
-    after, facts = run_round(sim, state)
+    after, outcome = run_round(sim, state)
     assert torch.equal(after.weights, state.weights)
-    assert (facts.round, facts.participants) == (1, ())
+    assert (outcome.round, outcome.participants) == (1, ())
 
 
 # --- several updates of a client in one round, and none for long ----------------------------------------------------
@@ -189,18 +190,18 @@ def planned(jobs: Sequence[Job], method: Compensator | None = None, **known: Any
 def test_every_update_of_a_client_that_arrives_in_a_round_counts() -> None:
     sim, state = planned(TWICE, Recorder(Options()), oracle=True)
     states = [state, *(state for state, _ in rounds(sim, state, 4))]
-    *_, (last, facts) = rounds(sim, state, 4)
+    *_, (last, outcome) = rounds(sim, state, 4)
     seen = [(u.client, u.dispatched_round) for u in last.method_state["seen"][-3:]]
     assert seen == [(0, 4), (2, 2), (2, 1)]
-    assert facts.participants == (0, 2)
-    assert facts.staleness_rounds == (2, 3)
-    assert [late.staleness_rounds for late in facts.late_updates] == [2, 3]
+    assert outcome.participants == (0, 2)
+    assert outcome.staleness_rounds == (2, 3)
+    assert [late.staleness_rounds for late in outcome.late_updates] == [2, 3]
     # Each was trained from the model of its own dispatch; both are compared with the one truth of today.
     for update in last.method_state["seen"][-2:]:
         assert torch.equal(update.delta, trained(states[update.dispatched_round - 1].weights, 2))
     truth = trained(states[3].weights, 2)
-    for late, update in zip(facts.late_updates, last.method_state["seen"][-2:], strict=True):
-        assert late.stale_error == disparity(update.delta, truth)
+    for late, update in zip(outcome.late_updates, last.method_state["seen"][-2:], strict=True):
+        assert late.stale_error == update_error(update.delta, truth)
 
 
 def test_updates_of_a_client_in_one_round_draw_apart_and_the_last_begun_as_if_alone() -> None:
@@ -210,8 +211,8 @@ def test_updates_of_a_client_in_one_round_draw_apart_and_the_last_begun_as_if_al
             return Compensated(update.delta, 1.0, state, facts={"drawn": drawn})
 
     def drawn(jobs: Sequence[Job]) -> list[float | bool]:
-        *_, (_, facts) = rounds(*planned(jobs, Drawing(Options())), 4)
-        return [late.facts["drawn"] for late in facts.late_updates]
+        *_, (_, outcome) = rounds(*planned(jobs, Drawing(Options())), 4)
+        return [late.facts["drawn"] for late in outcome.late_updates]
 
     both, alone = drawn(TWICE), drawn([job for job in TWICE if job.staleness_rounds != 3])
     assert both[0] == alone[0] != both[1]
@@ -220,16 +221,16 @@ def test_updates_of_a_client_in_one_round_draw_apart_and_the_last_begun_as_if_al
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_takes_two_updates_of_a_client_and_rounds_without_any(name: str) -> None:
     method = load_registry().create("method", name, quick_options(name))
-    *_, (state, facts) = rounds(*planned(TWICE, method, oracle=True), 90)
-    assert facts.staleness_rounds == (89,)
+    *_, (state, outcome) = rounds(*planned(TWICE, method, oracle=True), 90)
+    assert outcome.staleness_rounds == (89,)
     assert torch.isfinite(state.weights).all()
     assert not state.history.sent
 
 
 def test_the_first_of_a_clients_updates_is_fitted_together_with_others_the_next_from_what_it_found() -> None:
     method = Inversion(InversionOptions(size=3, iterations=3, warm_iterations=2, batch="always"))
-    *_, (state, facts) = rounds(*planned(TWICE, method), 4)
-    assert [late.iterations for late in facts.late_updates] == [3, 2]
+    *_, (state, outcome) = rounds(*planned(TWICE, method), 4)
+    assert [late.iterations for late in outcome.late_updates] == [3, 2]
     assert state.method_state["prepared"] == {}
 
 
@@ -259,12 +260,12 @@ def test_late_clients_may_train_on_the_data_of_today() -> None:
 
 
 def test_unweighted_estimates_nothing_so_both_errors_are_equal() -> None:
-    _, facts = simulated(6, delays=LATE, oracle=True)
-    assert [f.stale_error for f in facts[:3]] == [None] * 3
-    for f in facts[3:]:
-        assert f.stale_error is not None
-        assert f.stale_error.l1 > 0.01
-        assert f.estimate_error == f.stale_error
+    _, outcomes = simulated(6, delays=LATE, oracle=True)
+    assert [o.stale_error for o in outcomes[:3]] == [None] * 3
+    for o in outcomes[3:]:
+        assert o.stale_error is not None
+        assert o.stale_error.l1 > 0.01
+        assert o.estimate_error == o.stale_error
 
 
 def test_the_truth_is_the_update_of_the_same_client_on_time() -> None:
@@ -276,22 +277,22 @@ def test_the_truth_is_the_update_of_the_same_client_on_time() -> None:
             return Compensated(truth, float(update.samples), state)
 
     parts = dropout_model()
-    _, facts = simulated(5, Cheat(Options()), LATE, parts, oracle=True)
-    for f in facts[3:]:
-        assert f.estimate_error is not None
-        assert f.stale_error is not None
-        assert f.estimate_error.l1 == 0
-        assert f.estimate_error.cosine == pytest.approx(0, abs=1e-9)
-        assert f.stale_error.l1 > 0.01
+    _, outcomes = simulated(5, Cheat(Options()), LATE, parts, oracle=True)
+    for o in outcomes[3:]:
+        assert o.estimate_error is not None
+        assert o.stale_error is not None
+        assert o.estimate_error.l1 == 0
+        assert o.estimate_error.cosine == pytest.approx(0, abs=1e-9)
+        assert o.stale_error.l1 > 0.01
 
 
 @pytest.mark.parametrize("parts", [tiny_mlp(), batch_norm_model(), dropout_model()], ids=["mlp", "norm", "dropout"])
 def test_the_oracle_changes_no_result(parts: Parts) -> None:
-    with_oracle, facts = simulated(6, delays=LATE, parts=parts, oracle=True)
+    with_oracle, outcomes = simulated(6, delays=LATE, parts=parts, oracle=True)
     without, plain = simulated(6, delays=LATE, parts=parts)
     assert all(torch.equal(a.weights, b.weights) for a, b in zip(with_oracle, without, strict=True))
-    assert facts[-1].stale_error is not None
-    assert [(f.estimate_error, f.stale_error) for f in plain] == [(None, None)] * 6
+    assert outcomes[-1].stale_error is not None
+    assert [(o.estimate_error, o.stale_error) for o in plain] == [(None, None)] * 6
 
 
 def test_what_a_method_sees() -> None:
@@ -353,8 +354,8 @@ def test_late_updates_tell_what_became_of_them() -> None:
         def compensate(self, update: ClientUpdate, view: ServerView, state: State) -> Compensated:
             return Compensated(update.delta, 0.5, state, update.staleness_rounds, {"round": float(view.round)})
 
-    _, facts = simulated(5, Talkative(Options()), LATE)
-    assert [f.late_updates for f in facts] == [
+    _, outcomes = simulated(5, Talkative(Options()), LATE)
+    assert [o.late_updates for o in outcomes] == [
         (),
         (),
         (),
@@ -365,11 +366,11 @@ def test_late_updates_tell_what_became_of_them() -> None:
 
 def test_late_updates_have_errors_of_their_own_with_the_oracle() -> None:
     """Clients 1 and 2 are late; what is recorded of the round is the mean over both."""
-    _, facts = simulated(4, Inversion(QUICK), {1: 3, 2: 3}, oracle=True)
-    one, other = facts[-1].late_updates
+    _, outcomes = simulated(4, Inversion(QUICK), {1: 3, 2: 3}, oracle=True)
+    one, other = outcomes[-1].late_updates
     assert (one.client, other.client) == (1, 2)
     for name in ("estimate_error", "stale_error"):
-        errors, mean = [getattr(late, name) for late in (one, other)], getattr(facts[-1], name)
+        errors, mean = [getattr(late, name) for late in (one, other)], getattr(outcomes[-1], name)
         assert errors[0] != errors[1]
         assert mean.l1 == pytest.approx((errors[0].l1 + errors[1].l1) / 2)
         assert mean.cosine == pytest.approx((errors[0].cosine + errors[1].cosine) / 2)
@@ -380,10 +381,10 @@ def test_a_rejected_late_update_is_not_among_them() -> None:
         def compensate(self, update: ClientUpdate, view: ServerView, state: State) -> Compensated:
             return Compensated(update.delta * (float("nan") if update.client == 2 else 1), 1.0, state)
 
-    _, facts = simulated(4, Broken(Options()), {1: 3, 2: 3}, oracle=True, shadows={"plain": Unweighted(Options())})
-    assert [late.client for late in facts[-1].late_updates] == [1]
-    assert (facts[-1].rejected, facts[-1].staleness_rounds) == ((2,), (3, 3))
-    assert facts[-1].shadows["plain"].estimate_error != facts[-1].estimate_error
+    _, outcomes = simulated(4, Broken(Options()), {1: 3, 2: 3}, oracle=True, shadows={"plain": Unweighted(Options())})
+    assert [late.client for late in outcomes[-1].late_updates] == [1]
+    assert (outcomes[-1].rejected, outcomes[-1].staleness_rounds) == ((2,), (3, 3))
+    assert outcomes[-1].shadows["plain"].estimate_error != outcomes[-1].estimate_error
 
 
 # --- shadows --------------------------------------------------------------------------------------------------------
@@ -427,29 +428,29 @@ def test_shadows_change_nothing() -> None:
         for one, other in zip(cast, alone, strict=True):
             assert torch.equal(one.weights, other.weights)
             assert all(torch.equal(one.buffers[name], b) for name, b in other.buffers.items())
-        assert [f.late_updates for f in with_shadows] == [f.late_updates for f in without]
-        assert [f.inversion_iterations for f in with_shadows] == [f.inversion_iterations for f in without]
-        assert [f.shadows for f in without] == [{}] * 6
+        assert [o.late_updates for o in with_shadows] == [o.late_updates for o in without]
+        assert [o.inversion_iterations for o in with_shadows] == [o.inversion_iterations for o in without]
+        assert [o.shadows for o in without] == [{}] * 6
 
 
 def test_a_shadow_does_what_the_method_would() -> None:
     """The same method as its own shadow estimates the same, and draws the same, beside others or alone."""
     for name, method in shadows().items():
-        states, facts = simulated(6, method, LATE, oracle=True, shadows=shadows())
-        assert [f.shadows[name].estimate_error for f in facts] == [f.estimate_error for f in facts]
-        assert [f.shadows[name].iterations for f in facts] == [f.inversion_iterations for f in facts]
-        assert facts[-1].estimate_error is not None
+        states, outcomes = simulated(6, method, LATE, oracle=True, shadows=shadows())
+        assert [o.shadows[name].estimate_error for o in outcomes] == [o.estimate_error for o in outcomes]
+        assert [o.shadows[name].iterations for o in outcomes] == [o.inversion_iterations for o in outcomes]
+        assert outcomes[-1].estimate_error is not None
     states, _ = simulated(6, Drawing(Options()), LATE, oracle=True, shadows=shadows())
     assert states[-1].shadow_states["drawing"] == states[-1].method_state
 
 
 def test_shadows_are_measured_where_late_updates_arrive() -> None:
-    _, facts = simulated(4, Unweighted(Options()), LATE, oracle=True, shadows=shadows())
-    assert [sorted(f.shadows) for f in facts] == [["as it is", "drawing", "inverted"]] * 4
-    assert [f.shadows["inverted"].estimate_error for f in facts[:3]] == [None] * 3
-    last = facts[-1].shadows
-    assert last["as it is"].estimate_error == facts[-1].stale_error == facts[-1].estimate_error
-    assert last["inverted"].estimate_error not in (None, facts[-1].stale_error)
+    _, outcomes = simulated(4, Unweighted(Options()), LATE, oracle=True, shadows=shadows())
+    assert [sorted(o.shadows) for o in outcomes] == [["as it is", "drawing", "inverted"]] * 4
+    assert [o.shadows["inverted"].estimate_error for o in outcomes[:3]] == [None] * 3
+    last = outcomes[-1].shadows
+    assert last["as it is"].estimate_error == outcomes[-1].stale_error == outcomes[-1].estimate_error
+    assert last["inverted"].estimate_error not in (None, outcomes[-1].stale_error)
     assert [last[name].iterations for name in ("inverted", "as it is")] == [3, 0]
     assert last["inverted"].seconds > 0
 

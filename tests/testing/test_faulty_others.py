@@ -400,9 +400,13 @@ def test_an_observer_that_does_nothing_conforms() -> None:
 @pytest.mark.parametrize(
     ("cls", "check", "text"),
     [
-        (EditsRecords, "arguments stay unchanged", "records[0]['accuracy'] is changed"),
-        (EditsWhatTheMethodRemembers, "arguments stay unchanged", "method_state['recovered'][2]['inputs'] is changed"),
-        (DrawsGlobally, "nothing is drawn globally", "it draws from NumPy's global generator"),
+        (EditsRecords, "shown values stay unchanged", "records[0]['accuracy'] is changed"),
+        (
+            EditsWhatTheMethodRemembers,
+            "shown values stay unchanged",
+            "method_state['recovered'][2]['inputs'] is changed",
+        ),
+        (DrawsGlobally, "observing draws nothing globally", "it draws from NumPy's global generator"),
         (NeedsEveryFigure, "a run is observed", "TypeError"),
         (TakesRoundsOnce, "a run may be stopped and gone on with", "FileExistsError"),
     ],

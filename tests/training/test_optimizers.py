@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from stalefl.training.optimizers import Adam, Optimizer, OptimizerState, Sgd
+from stalefl.contracts import LocalTraining
+from stalefl.training.optimizers import Adam, Optimizer, OptimizerState, Sgd, make_optimizer
 
 GRADIENTS = [torch.tensor([0.5, -2.0, 0.0]), torch.tensor([-0.1, 3.0, 0.0]), torch.tensor([0.2, 0.0, 1e-3])]
 START = torch.tensor([1.0, -1.0, 0.5])
@@ -57,12 +58,12 @@ def test_a_step_changes_nothing_in_place(optimizer: Optimizer) -> None:
 
 @pytest.mark.parametrize("momentum", [0.0, 0.8])
 def test_the_path_length_of_sgd_is_that_of_many_steps_against_a_constant_gradient(momentum: float) -> None:
-    optimizer = Sgd(lr=0.1, momentum=momentum, weight_decay=0.0, nesterov=False)
-    end = moved(optimizer, [gradient := torch.tensor([0.5, -0.25, 2.0])] * 1000)[-1]
-    assert torch.allclose((START - end) / gradient, torch.tensor(optimizer.path_length(1000)), rtol=0.01)
+    training = LocalTraining(local_epochs=1000, lr=0.1, momentum=momentum)
+    end = moved(make_optimizer(training), [gradient := torch.tensor([0.5, -0.25, 2.0])] * 1000)[-1]
+    assert torch.allclose((START - end) / gradient, torch.tensor(training.path_length(samples=6)), rtol=0.01)
 
 
 def test_the_path_length_of_adam_is_how_far_it_goes_whatever_the_gradient() -> None:
-    optimizer = Adam(lr=0.1, weight_decay=0.0)
-    end = moved(optimizer, [gradient := torch.tensor([0.5, -0.25, 2.0])] * 20)[-1]
-    assert torch.allclose(START - end, optimizer.path_length(20) * gradient.sign(), rtol=1e-3)
+    training = LocalTraining(local_epochs=20, lr=0.1, optimizer="adam")
+    end = moved(make_optimizer(training), [gradient := torch.tensor([0.5, -0.25, 2.0])] * 20)[-1]
+    assert torch.allclose(START - end, training.path_length(samples=6) * gradient.sign(), rtol=1e-3)

@@ -12,7 +12,7 @@ from stalefl.records.comparison_folder import ComparisonFolder
 from stalefl.records.run_folder import RunFolder
 from stalefl.run.execute import execute
 from stalefl.run.setup import build_run
-from stalefl.simulation.oracle import disparity
+from stalefl.simulation.oracle import update_error
 from stalefl.storage import save_weights
 from stalefl.updates.observed import UpdateFiles, check_arrival, from_files, from_run, open_run
 from tests.fixtures import digits_experiment
@@ -45,7 +45,7 @@ def test_a_replay_has_the_update_whose_errors_the_oracle_recorded(run: RunFolder
     observed = from_run(opened(run), LATE_CLIENT, 6, run.read_rounds(), done.append)
     (late,) = run.read_rounds()[5]["late_updates"]
     assert observed.truth is not None
-    error = disparity(observed.update.delta, observed.truth)
+    error = update_error(observed.update.delta, observed.truth)
     assert {"l1": error.l1, "cosine": error.cosine} == late["stale_error"]
     assert done == [1, 2, 3, 4, 5, 6]
     assert observed.arrived == (LATE_CLIENT, 6, 2)

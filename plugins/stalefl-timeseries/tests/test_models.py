@@ -9,8 +9,7 @@ from torch import nn
 from stalefl.contracts import InputError, InputSpec, LocalTraining
 from stalefl.registry import load_registry
 from stalefl.seeds import named_generator
-from stalefl.training.batched_update import functional_update
-from stalefl.training.local_update import local_update
+from stalefl.training.local_update import functional_update, local_update
 from stalefl.training.model import build_flat_model
 
 SERIES = InputSpec((2, 8), 3, ((-1.0, -1.0), (1.0, 1.0)), "signal")

@@ -22,7 +22,7 @@ from torch import Tensor
 from stalefl.contracts import Attack, Exposure, Leak, Options
 from stalefl.leakage.gradient import Entries, SentGradient, has_neighbours, start_inputs, total_variation, unit_range
 from stalefl.leakage.label_shares import known_labels
-from stalefl.training.optimizers import Moments
+from stalefl.training.adam import Moments, published_decay
 
 EVERY = 50
 """Iterations between two looks at whether the search is at its end, each of which waits for the device."""
@@ -41,10 +41,6 @@ class InvertingGradientsOptions(Options):
         0.1, ge=0, description="deviation of the first inputs around 0, where normalised data have their mean"
     )
     entries: Entries = Field("sent", description="compare the entries that were sent, or all, with 0 for the others")
-
-    def decay(self, iteration: int) -> float:
-        """Of the learning rate, in an iteration counted from 0."""
-        return 0.1 ** sum(iteration >= eighths * self.iterations / 8 for eighths in (3, 5, 7))
 
 
 class InvertingGradients(Attack):
@@ -80,10 +76,11 @@ class InvertingGradients(Attack):
                 on_progress(iteration / options.iterations)
                 if best.distance <= sent.rounding_floor / 2:
                     break
-            step, unit_moments = unit_moments.step(gradient.sign() if options.signed else gradient, iteration + 1)
-            unit = (unit.detach() - options.learning_rate * options.decay(iteration) * step).clamp(0, 1)
+            decay = published_decay(iteration, options.iterations)
+            step, unit_moments = unit_moments.step(gradient, iteration + 1, signed=options.signed)
+            unit = (unit.detach() - options.learning_rate * decay * step).clamp(0, 1)
             step, logit_moments = logit_moments.step(logit_gradient, iteration + 1)
-            logits = logits.detach() - options.label_learning_rate * options.decay(iteration) * step
+            logits = logits.detach() - options.label_learning_rate * decay * step
         on_progress(1.0)
         inputs = scale.finished(best.unit)
         return Leak(labels(best.logits).float(), inputs, best.distance.item(), iteration + 1)

@@ -21,7 +21,7 @@ from pydantic import Field
 from torch import Tensor
 
 from stalefl.contracts import ClientUpdate, Compensated, Compensator, ServerView, State
-from stalefl.inversion.awaited import job_key, still_awaited
+from stalefl.inversion.job_memory import job_key, still_awaited
 from stalefl.inversion.persistence import persisting_share
 from stalefl.inversion.recovery import RecoveryOptions, recover, recover_together
 from stalefl.inversion.shrinkage import Evidence

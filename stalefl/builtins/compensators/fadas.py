@@ -22,6 +22,7 @@ from pydantic import Field
 from torch import Tensor
 
 from stalefl.contracts import Compensator, Contribution, Options, ServerView, State
+from stalefl.server.optimizer import moves_after, no_moves
 
 
 class FadasOptions(Options):
@@ -43,8 +44,7 @@ class Fadas(Compensator):
     options: FadasOptions
 
     def init(self, view: ServerView) -> State:
-        zero = torch.zeros_like(view.weights)
-        return {"sum": zero, "count": 0, "staleness": 0, "first": zero, "second": zero, "greatest_second": zero}
+        return {"sum": torch.zeros_like(view.weights), "count": 0, "staleness": 0, **no_moves(view)}
 
     def aggregate(self, contributions: Sequence[Contribution], view: ServerView, state: State) -> tuple[Tensor, State]:
         weights = view.weights
@@ -59,13 +59,10 @@ class Fadas(Compensator):
     def _step(self, state: State) -> tuple[Tensor, State]:
         """The server's move [P] after a full buffer, and the state with an empty one."""
         options, mean = self.options, state["sum"] / state["count"]
-        first = options.beta_1 * state["first"] + (1 - options.beta_1) * mean
-        second = options.beta_2 * state["second"] + (1 - options.beta_2) * mean.square()
-        greatest = torch.maximum(state["greatest_second"], second)
-        moments = {"first": first, "second": second, "greatest_second": greatest}
+        moments = moves_after(mean, state, options.beta_1, options.beta_2)
         rate = self._learning_rate(state["staleness"])
         empty = {"sum": torch.zeros_like(mean), "count": 0, "staleness": 0}
-        return rate * first / (greatest.sqrt() + options.epsilon), {**empty, **moments}
+        return rate * moments["first"] / (moments["greatest_second"].sqrt() + options.epsilon), {**empty, **moments}
 
     def _learning_rate(self, staleness_rounds: int) -> float:
         rate = self.options.server_lr

@@ -22,7 +22,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from stalefl.contracts import ClientUpdate, Compensated, Compensator, ServerView, State
-from stalefl.inversion.awaited import job_key, still_awaited
+from stalefl.inversion.job_memory import job_key, still_awaited
 from stalefl.inversion.recovery import RecoveryOptions, recover, recover_together
 from stalefl.inversion.sketch import sketch
 from stalefl.inversion.switching import Switch

@@ -29,7 +29,7 @@ from stalefl.training.value_range import to_unit
 
 PHOTOS = "photos"
 PATCH_PIXELS = 28
-CHUNK = 2000
+DIGITS_AT_ONCE = 2000
 GREATEST = 255
 
 
@@ -114,8 +114,8 @@ def _blended(digits: Split, photos: Split, like: Dataset, rng: np.random.Generat
     chosen = torch.from_numpy(rng.integers(len(photos), size=len(digits)))
     places = rng.random((len(digits), 2))
     blended = []
-    for start in range(0, len(digits), CHUNK):
-        part = slice(start, start + CHUNK)
+    for start in range(0, len(digits), DIGITS_AT_ONCE):
+        part = slice(start, start + DIGITS_AT_ONCE)
         ink = to_unit(digits.to_model(digits.raw[part]), like.spec)
         patches = resized(_patches(photos, chosen[part], places[part]), like.spec.shape[1:])
         blended.append(((patches - ink).abs() * GREATEST).round().to(torch.uint8))

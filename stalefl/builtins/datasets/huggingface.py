@@ -24,7 +24,7 @@ from stalefl.builtins.datasets.images import (
 from stalefl.contracts import DataContext, Dataset, DatasetPlugin, InputError
 from stalefl.data.sources import HuggingFaceSource, class_targets, opened, split_off_test
 
-BATCH = 1000
+ROWS_AT_ONCE = 1000
 
 
 class HuggingFaceOptions(HuggingFaceSource):
@@ -70,7 +70,7 @@ class HuggingFace(DatasetPlugin):
             raise InputError(f"{name}: no column {missing[0]!r} in every split; columns are {rows.column_names}")
 
         def images() -> Iterator[Pixels]:
-            for batch in rows.with_format("arrow").iter(batch_size=BATCH):
+            for batch in rows.with_format("arrow").iter(batch_size=ROWS_AT_ONCE):
                 for image in batch.column(columns[0]).to_pylist():
                     yield _decode(image, mode, self.options.image_size, name)
 

@@ -26,7 +26,7 @@ def document(kind: Document) -> Document:
 
 
 @document
-class UpdateError(TypedDict):
+class UpdateErrorRecord(TypedDict):
     """How far an update is from the true fresh one, which its client would have sent from the current model."""
 
     l1: float | None

@@ -11,7 +11,7 @@ from stalefl.records.documents.common import (
     RoundNumber,
     SchemaNumber,
     TrainingSettings,
-    UpdateError,
+    UpdateErrorRecord,
     document,
 )
 
@@ -50,15 +50,15 @@ class InversionResult(TypedDict):
     """loss of the last iteration; null if not finite"""
     explained: bool
     """whether D_rec explains the update: `fit_error.l1` is at most 0.5"""
-    fit_error: UpdateError
+    fit_error: UpdateErrorRecord
     """distance of the update that D_rec gives from the observed one, both from the base weights"""
-    noise_error: UpdateError | None
+    noise_error: UpdateErrorRecord | None
     """the same for the update that random inputs and labels give"""
-    stale_error: UpdateError | None
+    stale_error: UpdateErrorRecord | None
     """error of the observed update as it came"""
-    estimate_error: UpdateError | None
+    estimate_error: UpdateErrorRecord | None
     """error of the update that D_rec gives from the current model"""
-    anchored_estimate_error: UpdateError | None
+    anchored_estimate_error: UpdateErrorRecord | None
     """error of that update with what persists of the part which D_rec leaves unexplained"""
     true_update_size: float | None
     """L1 norm of the true fresh update, relative to that of the observed one"""

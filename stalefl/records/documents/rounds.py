@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing_extensions import NotRequired, TypedDict
 
-from stalefl.records.documents.common import AccuracyPair, Count, RoundNumber, UpdateError, document
+from stalefl.records.documents.common import AccuracyPair, Count, RoundNumber, UpdateErrorRecord, document
 
 
 @document
@@ -21,9 +21,9 @@ class LateUpdateRecord(TypedDict):
     """the update's weight in the aggregation (FedAvg: samples); null if not finite"""
     iterations: Count
     """iterations that the method spent on the update"""
-    estimate_error: NotRequired[UpdateError | None]
+    estimate_error: NotRequired[UpdateErrorRecord | None]
     """only with an oracle: error of what the method made of the update"""
-    stale_error: NotRequired[UpdateError | None]
+    stale_error: NotRequired[UpdateErrorRecord | None]
     """only with an oracle: error of the update as it came"""
 
 
@@ -39,7 +39,7 @@ class ShadowUpdateRecord(TypedDict):
 class ShadowRecord(TypedDict):
     """What a shadow method would have made of the round's late updates."""
 
-    estimate_error: UpdateError | None
+    estimate_error: UpdateErrorRecord | None
     """mean error of its estimates; null in a round without late updates"""
     iterations: Count
     """iterations that it spent in the round"""
@@ -103,9 +103,9 @@ class RoundRecord(TypedDict):
     """iterations that the method spent, 0 for one that does not iterate"""
     late_updates: NotRequired[list[LateUpdateRecord]]
     """one entry for each late update that was not rejected; missing in runs of older versions"""
-    estimate_error: NotRequired[UpdateError | None]
+    estimate_error: NotRequired[UpdateErrorRecord | None]
     """only with an oracle: mean error of the method's estimates over the round's late updates; null without any"""
-    stale_error: NotRequired[UpdateError | None]
+    stale_error: NotRequired[UpdateErrorRecord | None]
     """only with an oracle: mean error of the late updates as they came; null without any"""
     shadows: NotRequired[dict[str, ShadowRecord]]
     """only with shadows: what each method of `[evaluation.shadows.LABEL]` would have made of the late updates"""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from typing_extensions import NotRequired, TypedDict
 
-from stalefl.records.documents.common import AccuracyPair, Count, RoundNumber, SchemaNumber, UpdateError, document
+from stalefl.records.documents.common import AccuracyPair, Count, RoundNumber, SchemaNumber, UpdateErrorRecord, document
 from stalefl.records.documents.rounds import DriftRecord
 
 
@@ -57,7 +57,7 @@ class RoundsToTarget(TypedDict):
 class ShadowMeans(TypedDict):
     """A shadow method over all late updates of a run."""
 
-    estimate_error: UpdateError
+    estimate_error: UpdateErrorRecord
     """mean error of its estimates"""
     iterations_each: NotRequired[float | None]
     """iterations per late update; null if there were none; missing in runs of older versions"""
@@ -107,9 +107,9 @@ class RunResult(TypedDict):
     """seconds that the whole run took"""
     drift: NotRequired[DriftRecord]
     """only with `[drift]`: that of the last evaluated round"""
-    stale_error: NotRequired[UpdateError]
+    stale_error: NotRequired[UpdateErrorRecord]
     """only with an oracle: mean error of the late updates as they came, over all of them"""
-    estimate_error: NotRequired[UpdateError]
+    estimate_error: NotRequired[UpdateErrorRecord]
     """only with an oracle: mean error of the method's estimates, over all late updates"""
     shadows: NotRequired[dict[str, ShadowMeans]]
     """only with shadows: the means of each, by its label"""

@@ -12,12 +12,6 @@ def invert(samples: int = 1, defence: str = "none", **options: object) -> Leak:
     return InvertingGradients(chosen).attack(exposure(samples, defence=defence, model=Convolution), lambda share: None)
 
 
-def test_the_step_is_a_tenth_after_three_five_and_seven_eighths() -> None:
-    options = InvertingGradientsOptions(iterations=80)
-    steps = [options.decay(iteration) for iteration in (0, 29, 30, 49, 50, 69, 70, 79)]
-    assert steps == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
-
-
 @pytest.mark.parametrize("labels", ["inferred", "soft"])
 def test_one_input_is_recovered(labels: str) -> None:
     leak = invert(labels=labels)

@@ -14,7 +14,7 @@ from stalefl.builtins.compensators.anchored_inversion import (
 )
 from stalefl.builtins.compensators.inversion import Inversion, InversionOptions
 from stalefl.contracts import ClientUpdate, Compensated, ServerView, State
-from stalefl.inversion.awaited import job_key
+from stalefl.inversion.job_memory import job_key
 from stalefl.inversion.shrinkage import Evidence
 from stalefl.storage import load_tree, save_tree
 from stalefl.training.local_update import local_update

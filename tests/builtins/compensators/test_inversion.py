@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stalefl.builtins.compensators.inversion import Inversion, InversionOptions
 from stalefl.contracts import ClientUpdate, Compensated, ServerView, State
-from stalefl.inversion.awaited import job_key
+from stalefl.inversion.job_memory import job_key
 from stalefl.inversion.switching import ENOUGH_ARRIVALS, Switch
 from stalefl.registry import load_registry
 from stalefl.seeds import named_generator

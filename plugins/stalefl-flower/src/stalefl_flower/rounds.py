@@ -53,7 +53,7 @@ class FederationState:
 
 
 @dataclass(frozen=True)
-class RoundFacts:
+class FinishedRound:
     """What happened in a round, before evaluation."""
 
     view: ServerView
@@ -115,13 +115,13 @@ class Federation:
         method_state = self.server.method.init(self.server.view(0, weights, buffers))
         return FederationState(0, weights, buffers, method_state)
 
-    def rounds(self, state: FederationState, last_round: int) -> Iterator[tuple[FederationState, RoundFacts]]:
+    def rounds(self, state: FederationState, last_round: int) -> Iterator[tuple[FederationState, FinishedRound]]:
         """The rounds after ``state`` up to and with ``last_round``."""
         while state.round < last_round:
-            state, facts = self.run_round(state)
-            yield state, facts
+            state, finished = self.run_round(state)
+            yield state, finished
 
-    def run_round(self, state: FederationState) -> tuple[FederationState, RoundFacts]:
+    def run_round(self, state: FederationState) -> tuple[FederationState, FinishedRound]:
         """One round. Raises InputError if no usable reply comes for ``patience_seconds``."""
         view = self.server.view(state.round + 1, state.weights, state.buffers)
         current = OpenRound(view, state.method_state, self.clock.now())
@@ -142,7 +142,7 @@ class Federation:
         view = replace(view, awaited=self.messenger.awaited())
         outcome = self.server.serve(view, current.updates, state.method_state)
         server_seconds = self.clock.now() - began
-        facts = RoundFacts(
+        finished = FinishedRound(
             view=view,
             updates=tuple(current.updates),
             outcome=outcome,
@@ -150,7 +150,7 @@ class Federation:
             client_seconds=current.client_seconds,
             server_seconds=server_seconds,
         )
-        return FederationState(view.round, outcome.weights, outcome.buffers, outcome.state), facts
+        return FederationState(view.round, outcome.weights, outcome.buffers, outcome.state), finished
 
     # --- nodes ------------------------------------------------------------------------------------------------------
 

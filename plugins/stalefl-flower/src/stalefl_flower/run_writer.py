@@ -16,7 +16,7 @@ from typing import Any
 from stalefl.config.loading import experiment_to_toml
 from stalefl.config.schema import Experiment
 from stalefl.contracts import ClientUpdate, Contribution, InputError, Split
-from stalefl.data.trace import COLUMNS, TraceRow
+from stalefl.data.trace import TRACE_COLUMNS, TraceRow
 from stalefl.records import metrics
 from stalefl.records.environment import environment
 from stalefl.records.round_record import round_record
@@ -27,7 +27,7 @@ from stalefl.storage import save_weights, write_whole
 from stalefl.training.evaluation import evaluate
 from stalefl_flower.export import UPDATES, export_update
 from stalefl_flower.options import FederationOptions
-from stalefl_flower.rounds import FederationState, RoundFacts
+from stalefl_flower.rounds import FederationState, FinishedRound
 
 ARRIVALS, EVENTS = "arrivals.csv", "federation.jsonl"
 
@@ -68,17 +68,17 @@ class RunWriter:
             file.write(json.dumps(line) + "\n")
 
     def add_round(
-        self, state: FederationState, facts: RoundFacts, awaited: Iterable[tuple[int, int]]
+        self, state: FederationState, finished: FinishedRound, awaited: Iterable[tuple[int, int]]
     ) -> dict[str, Any]:
         """Write what a round left; ``awaited`` are (client, round of dispatch) still under way. Gives the record."""
-        record = self._record(state, facts)
+        record = self._record(state, finished)
         self.folder.append_round(record)
-        self.arrivals += [TraceRow(u.client, u.dispatched_round, u.arrived_round) for u in facts.updates]
+        self.arrivals += [TraceRow(u.client, u.dispatched_round, u.arrived_round) for u in finished.updates]
         trace = with_unheard(self.arrivals, awaited, self.server.clients, after_round=state.round)
         write_whole(self.folder.path / ARRIVALS, trace_csv(trace))
-        for update in facts.updates:
+        for update in finished.updates:
             if self._is_exported(update):
-                export_update(self.folder.path, update, facts.view, self.experiment)
+                export_update(self.folder.path, update, finished.view, self.experiment)
         if state.round % self.experiment.run.checkpoint_every_rounds == 0:
             self._save_weights(state)
         return record
@@ -107,23 +107,23 @@ class RunWriter:
     def _save_weights(self, state: FederationState) -> None:
         save_weights(self.folder.weights, {**self.server.model.layout.to_named(state.weights), **state.buffers})
 
-    def _record(self, state: FederationState, facts: RoundFacts) -> dict[str, Any]:
+    def _record(self, state: FederationState, finished: FinishedRound) -> dict[str, Any]:
         settings, last = self.experiment.evaluation, self.experiment.run.rounds
         due = self.test is not None and (state.round % settings.every_rounds == 0 or state.round == last)
         evaluation = evaluate(self.server.model, state.weights, state.buffers, self.test) if due and self.test else None
-        late = sorted(u.staleness_rounds for u in facts.updates if u.staleness_rounds)
-        outcome = facts.outcome
+        late = sorted(u.staleness_rounds for u in finished.updates if u.staleness_rounds)
+        outcome = finished.outcome
         rejected = [
-            *((client, "unreadable") for client in facts.refused),
+            *((client, "unreadable") for client in finished.refused),
             *zip(outcome.rejected, outcome.causes, strict=True),
         ]
         return round_record(
             round=state.round,
-            participants=sorted({u.client for u in facts.updates}),
+            participants=sorted({u.client for u in finished.updates}),
             staleness_rounds=late,
             rejected_updates=len(rejected),
-            server_seconds=facts.server_seconds,
-            client_seconds=facts.client_seconds,
+            server_seconds=finished.server_seconds,
+            client_seconds=finished.client_seconds,
             affected_classes=self.experiment.staleness.affected_classes,
             evaluation=evaluation,
             inversion_iterations=outcome.inversion_iterations,
@@ -152,7 +152,7 @@ def with_unheard(
 def trace_csv(rows: Iterable[TraceRow]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(TRACE_COLUMNS)
     writer.writerows(rows)
     return text.getvalue().encode()
 

@@ -46,8 +46,8 @@ def run_federation(grid: AnyGrid, run_config: Mapping[str, Any], clock: Clock | 
             setup.server, Messenger(grid), options, experiment_to_toml(experiment), events, clock or Clock()
         )
         start = state = federation.start(setup.weights, setup.buffers)
-        for state, facts in federation.rounds(start, experiment.run.rounds):
-            record = writer.add_round(state, facts, federation.messenger.awaited())
+        for state, finished in federation.rounds(start, experiment.run.rounds):
+            record = writer.add_round(state, finished, federation.messenger.awaited())
             log.info(_round_in_words(record))
         result = writer.close(state)
     log.info("done: %s", writer.folder.path)

@@ -16,8 +16,8 @@ from torch.nn.functional import cross_entropy
 
 from stalefl.builtins.compensators.dynafed.augmentation import augmented
 from stalefl.contracts import InputSpec, LocalTraining, Model
+from stalefl.training.adam import Moments
 from stalefl.training.local_update import BatchPlan, local_update
-from stalefl.training.optimizers import Moments
 
 SMALLEST_STEP_SIZE = 1e-6
 SMALLEST_MOVE = 1e-12

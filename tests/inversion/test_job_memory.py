@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from stalefl.inversion.awaited import job_key, still_awaited
+from stalefl.inversion.job_memory import job_key, still_awaited
 from tests.fixtures import view
 
 
