@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -79,3 +82,57 @@ def test_an_import_over_the_wall_is_reported(
     wrong = deepcopy(graph)
     wrong.add_import(importer=f"stalefl.{importer}", imported=f"stalefl.{imported}")
     assert not wall.check(graph=wrong, verbose=False).kept
+
+
+# --- a house to live in ---------------------------------------------------------------------------------------------
+
+PACKAGE = PYPROJECT.parent / "stalefl"
+MOST_LINES, MOST_FUNCTION_LINES, MOST_LOOSE_MODULES = 350, 60, 10
+SAID_TWICE = {"logger", "stalefl_attacks", "stalefl_compensators", "stalefl_datasets", "stalefl_models"}
+"""Each file's own logger, and the hooks, whose specification and implementation must have one name."""
+
+
+def modules() -> Iterator[tuple[str, ast.Module, int]]:
+    """Path below the package, content and number of lines of every module."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        yield str(path.relative_to(PACKAGE)), ast.parse(text), text.count("\n")
+
+
+def public_names(module: ast.Module) -> Iterator[str]:
+    """What a module defines at its top, without a leading underscore."""
+    for node in module.body:
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
+                found = [name]
+            case ast.Assign(targets=targets):
+                found = [target.id for target in targets if isinstance(target, ast.Name)]
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                found = [name]
+            case _:
+                found = []
+        yield from (name for name in found if not name.startswith("_"))
+
+
+def test_every_public_name_has_one_meaning() -> None:
+    places = defaultdict(list)
+    for path, module, _ in modules():
+        for name in set(public_names(module)):
+            places[name].append(path)
+    assert {name: paths for name, paths in places.items() if len(paths) > 1 and name not in SAID_TWICE} == {}
+
+
+def test_files_and_functions_are_short() -> None:
+    """A command's options are its parameters; they may be many, so that the lines of its body count."""
+    long = [path for path, _, lines in modules() if lines > MOST_LINES]
+    for path, module, _ in modules():
+        for node in ast.walk(module):
+            if isinstance(node, ast.FunctionDef):
+                first = node.body[0].lineno if path.startswith("cli/") else node.lineno
+                if node.end_lineno is not None and node.end_lineno - first >= MOST_FUNCTION_LINES:
+                    long.append(f"{path}: {node.name}")
+    assert long == []
+
+
+def test_few_modules_lie_loose() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) <= MOST_LOOSE_MODULES

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from stalefl.registry import Description, Registry
-    from stalefl.testing.packages import Checked
+    from stalefl.testing.packages import CheckedOffer
 
 plugins_app = typer.Typer(rich_markup_mode=None)
 Kind = Annotated[
@@ -255,13 +255,13 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _checked_document(name: str, checked: Sequence[Checked]) -> dict[str, object]:
+def _checked_document(name: str, checked: Sequence[CheckedOffer]) -> dict[str, object]:
     from dataclasses import asdict
 
     return {"checked": name, "passed": not _count(checked, "failed"), "plugins": [asdict(each) for each in checked]}
 
 
-def _print_checked(checked: Sequence[Checked]) -> None:
+def _print_checked(checked: Sequence[CheckedOffer]) -> None:
     table = _table("kind", "name", "check", "result", "why")
     for each in checked:
         for place, finding in enumerate(each.findings):
@@ -274,5 +274,5 @@ def _print_checked(checked: Sequence[Checked]) -> None:
     screen.print(f"{counts}, {_count(checked, 'note')} with a note")
 
 
-def _count(checked: Sequence[Checked], status: str) -> int:
+def _count(checked: Sequence[CheckedOffer], status: str) -> int:
     return sum(finding.status == status for each in checked for finding in each.findings)

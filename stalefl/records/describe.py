@@ -31,7 +31,7 @@ DOCUMENTS: Mapping[str, Mapping[str, Any]] = {
 """The type of every document, by the folder that it lies in and its file."""
 
 
-Table = Callable[[list[str], list[list[str]]], str]
+TableWriter = Callable[[list[str], list[list[str]]], str]
 """Makes a Markdown table of headings and rows."""
 
 
@@ -51,7 +51,7 @@ class ObjectType(NamedTuple):
     fields: tuple[Field, ...]
 
 
-def document_sections(table: Table) -> Iterator[str]:
+def document_sections(table: TableWriter) -> Iterator[str]:
     """The page's sections in Markdown: one for each kind of folder, then one for the parts that documents share."""
     types = {kind: list(object_types(kind)) for files in DOCUMENTS.values() for kind in files.values()}
     counts = Counter(part.name for found in types.values() for part in found)
@@ -66,11 +66,11 @@ def document_sections(table: Table) -> Iterator[str]:
     yield from (_part_section(part, table) for part in shared.values())
 
 
-def _part_section(part: ObjectType, table: Table) -> str:
+def _part_section(part: ObjectType, table: TableWriter) -> str:
     return f"#### {part.name}\n\n{part.meaning}\n\n{_field_table(part, table)}"
 
 
-def _field_table(part: ObjectType, table: Table) -> str:
+def _field_table(part: ObjectType, table: TableWriter) -> str:
     return table(["field", "type", "meaning"], [[f"`{name}`", kind, meaning] for name, kind, meaning in part.fields])
 
 

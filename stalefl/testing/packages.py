@@ -39,7 +39,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedOffer:
     """What was found of one name, or, with the kind ``package``, of the package itself."""
 
     kind: str
@@ -54,7 +54,7 @@ def check_installed(
     options: Mapping[str, Any],
     context: DataContext,
     on_begin: Callable[[str], None] = lambda what: None,
-) -> Iterator[Checked]:
+) -> Iterator[CheckedOffer]:
     """Check all that the package ``name`` offers, or the plugins of that name.
 
     ``options`` go to each plugin that has them; ``NAME.KEY`` means the plugin NAME alone. Raises InputError for a name
@@ -69,7 +69,7 @@ def check_installed(
     _check_options_known(options, offers)
     for offer in offers:
         on_begin(f"{offer.kind} {offer.name}")
-        yield Checked(offer.kind, offer.name, offer.package, offer.version, _found(offer, options, context))
+        yield CheckedOffer(offer.kind, offer.name, offer.package, offer.version, _found(offer, options, context))
 
 
 def _package(name: str) -> str:
@@ -86,7 +86,7 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _checked_package(package: str) -> tuple[Checked, list[Offer]]:
+def _checked_package(package: str) -> tuple[CheckedOffer, list[Offer]]:
     """The package's own checks, in which it is asked what it offers."""
     offers: list[Offer] = []
     found, version = [], stalefl.__version__
@@ -96,7 +96,7 @@ def _checked_package(package: str) -> tuple[Checked, list[Offer]]:
             found.append(Finding(f"{point} loads", PASSED))
         except Exception as error:
             found.append(Finding(f"{point} loads", FAILED, one_line(f"{type(error).__name__}: {error}")))
-    return Checked("package", package, package, version, (*found, _names_are_free(package, offers))), offers
+    return CheckedOffer("package", package, package, version, (*found, _names_are_free(package, offers))), offers
 
 
 def _modules(package: str) -> list[tuple[str, str]]:

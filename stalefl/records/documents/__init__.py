@@ -1,0 +1,1 @@
+"""The types of all documents that lie on disk, whose fields say what they hold."""

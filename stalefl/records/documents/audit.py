@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from stalefl.records.documents.common import Count, SchemaNumber, TrainingSettings, document
 
-MetricValues = dict[str, int | float | None]
+MetricValuesRecord = dict[str, int | float | None]
 """Values by metric, as ``psnr_median``; None where a metric was not measured."""
 
 
@@ -68,7 +68,7 @@ class AuditVerdict(TypedDict):
 
 
 @document
-class AuditCell(TypedDict):
+class AuditCellRecord(TypedDict):
     """One attack under one defence, over all clients."""
 
     attack: str
@@ -79,7 +79,7 @@ class AuditCell(TypedDict):
     """why the attack cannot be made on these updates; null if it can"""
     cases: Count
     """clients that were attacked"""
-    metrics: MetricValues
+    metrics: MetricValuesRecord
     """figures by metric ([privacy-audit.md](privacy-audit.md) tells what they are); null where not measured"""
     inputs: AuditVerdict | None
     """what the attack says about the samples; null if no client was attacked"""
@@ -121,11 +121,11 @@ class AuditResult(TypedDict):
     """where the networks of perceptual metrics come from"""
     classifier: AuditClassifier | None
     """the network that judges recovered samples; null if there is no truth to compare with"""
-    references: dict[str, MetricValues]
+    references: dict[str, MetricValuesRecord]
     """figures to compare with: of random inputs (`noise`) and of other real samples (`strangers`)"""
     thresholds: list[str]
     """what the words of the verdicts mean"""
-    cells: list[AuditCell]
+    cells: list[AuditCellRecord]
     """every attack under every defence"""
     verdict: list[str]
     """one sentence for each defence: what the strongest attack recovered"""

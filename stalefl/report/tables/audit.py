@@ -11,7 +11,7 @@ from stalefl.formatting import MISSING
 from stalefl.report.tables.markdown import markdown_table
 from stalefl.report.tables.terminal import terminal_table
 
-AuditResult = Mapping[str, Any]
+AuditDocument = Mapping[str, Any]
 """An audit's ``result.json``."""
 SHOWN_METRICS: Mapping[str, tuple[str, str]] = {
     "psnr_median": ("PSNR\nmedian", ".1f"),
@@ -42,7 +42,7 @@ class AuditRow(NamedTuple):
     reference: bool = False
 
 
-def audit_rows(result: AuditResult) -> Iterator[AuditRow]:
+def audit_rows(result: AuditDocument) -> Iterator[AuditRow]:
     """The cells in their order, then the references."""
     for cell in result["cells"]:
         note = _note(cell, len(result["cases"]))
@@ -60,7 +60,7 @@ def _note(cell: Mapping[str, Any], clients: int) -> str:
     return "" if cell["cases"] == clients else f"{cell['cases']} of {clients} clients so far"
 
 
-def measured_metrics(result: AuditResult) -> list[str]:
+def measured_metrics(result: AuditDocument) -> list[str]:
     """The metrics that are known of any cell."""
     cells = [row for row in audit_rows(result) if not row.reference]
     known = {name for row in cells for name, value in row.metrics.items() if value is not None}
@@ -73,7 +73,7 @@ def audit_metric_text(name: str, metrics: Mapping[str, Any]) -> str:
     return MISSING if value is None else format(value, SHOWN_METRICS[name][1])
 
 
-def audit_table(result: AuditResult) -> Table:
+def audit_table(result: AuditDocument) -> Table:
     """Attack x defence x metric, for the terminal."""
     table = terminal_table()
     table.add_column("attack", no_wrap=True)
@@ -88,7 +88,7 @@ def audit_table(result: AuditResult) -> Table:
     return table
 
 
-def audit_markdown(result: AuditResult) -> str:
+def audit_markdown(result: AuditDocument) -> str:
     """``audit_table`` as Markdown, ending in a newline."""
     names = measured_metrics(result)
     headers = ["attack", "defence", *map(metric_heading, names), "samples are", "labels are"]

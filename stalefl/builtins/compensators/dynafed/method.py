@@ -2,7 +2,7 @@
 
 Paper: Pi et al., "DynaFed: Tackling Client Data Heterogeneity with Global Dynamics", CVPR 2023. (1) FedAvg for L
 rounds; the server keeps the models w_0 ... w_L. (2) Once, it synthesises a small labelled data set: training on it
-from w_s must lead near the mean of two or three of w_{s+1} ... w_{s+3}, for any s (inversion/trajectory.py). (3) After
+from w_s must lead near the mean of two or three of w_{s+1} ... w_{s+3}, for any s (trajectory.py). (3) After
 each later round's FedAvg it fine-tunes the model on these data. Clients never see them, and late updates are taken as
 they are.
 
