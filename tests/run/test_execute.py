@@ -20,6 +20,7 @@ from stalefl.records.run_folder import RunFolder
 from stalefl.run.execute import execute
 from stalefl.run.setup import build_run
 from stalefl.storage import load_weights
+from stalefl.testing.observers import example_records
 from tests.fixtures import METHODS, QUICK, digits_experiment
 from tests.run.short_runs import CONTEXT, assert_same_run, run_it, stop_after
 
@@ -75,7 +76,7 @@ def test_resumed_before_its_first_checkpoint_a_run_begins_anew(tmp_path: Path) -
     experiment = digits_experiment()
     whole, early = RunFolder.create(tmp_path / "whole"), RunFolder.create(tmp_path / "early")
     run_it(experiment, whole)
-    early.append_round({"round": 1})
+    early.append_round(example_records(1)[0])
     run_it(experiment, early, resume=True)
     assert_same_run(whole, early)
 
@@ -88,7 +89,7 @@ def test_a_run_killed_at_any_moment_resumes(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from stalefl.config.loading import load_experiment\n"
         "from stalefl.contracts import DataContext; from stalefl.run.execute import execute\n"
         "from stalefl.run.setup import build_run\n"
-        "from stalefl.records.folders import RunFolder\n"
+        "from stalefl.records.run_folder import RunFolder\n"
         "run = build_run(load_experiment(Path(sys.argv[1])), DataContext(Path('none')))\n"
         "execute(run, RunFolder(sys.argv[2]))\n"
     )

@@ -33,7 +33,7 @@ def on_time(tmp_path_factory: pytest.TempPathFactory) -> ObservedUpdate:
 def test_an_update_on_time_has_no_estimate(on_time: ObservedUpdate, tmp_path: Path) -> None:
     inverted = invert(on_time, QUICK, seed=0)
     folder = InversionFolder(tmp_path / "out")
-    folder.create()
+    folder.make()
     result = write_inversion(inverted, {}, folder)
     assert [result[key] for key in ("stale_error", "estimate_error", "anchored_estimate_error")] == [None] * 3
     assert result["staleness_rounds"] == 0
@@ -43,7 +43,7 @@ def test_an_update_on_time_has_no_estimate(on_time: ObservedUpdate, tmp_path: Pa
 def test_all_is_written_and_read_back(late: ObservedUpdate, tmp_path: Path) -> None:
     inverted = invert(late, QUICK, seed=0)
     folder = InversionFolder(tmp_path / "out")
-    folder.create()
+    folder.make()
     result = write_inversion(inverted, surfaces(inverted), folder)
     assert json.loads(folder.result.read_text()) == result
     assert folder.written() == list(InversionFolder.FILES)
