@@ -51,8 +51,7 @@ def _command_section(path: str, command: Any) -> str:
     parts = [f"## `{path}`", EXAMPLE.sub("", text).strip()]
     if example:
         parts.append(f"```\n{inspect.cleandoc(example[1]).strip()}\n```")
-    shown = [p for p in command.params if p.name != "help" and not getattr(p, "hidden", False)]
-    for heading, parameters in grouped(shown).items():
+    for heading, parameters in grouped(p for p in command.params if p.name != "help").items():
         parts.append(table([heading, "default", "description"], list(map(_parameter_row, parameters))))
     return "\n\n".join(parts)
 

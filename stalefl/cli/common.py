@@ -36,9 +36,11 @@ class GroupedCommand(TyperCommand):
 
 
 def grouped(parameters: Iterable[Any]) -> dict[str, list[Any]]:
-    """Headings and the parameters below them, both in the order in which they first occur."""
+    """Headings and the parameters below them, both in the order in which they first occur; without hidden ones."""
     groups: dict[str, list[Any]] = {}
     for parameter in parameters:
+        if getattr(parameter, "hidden", False):
+            continue
         argument = parameter.param_type_name == "argument"
         heading = "Arguments" if argument else getattr(parameter, "rich_help_panel", None) or "Options"
         groups.setdefault(heading, []).append(parameter)

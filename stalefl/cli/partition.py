@@ -60,9 +60,11 @@ def partition_command(
         int | None,
         typer.Option(help="How many clients are late, as staleness.late_clients.", rich_help_panel=opt.EXPERIMENT),
     ] = None,
+    stale_clients: Annotated[
+        int | None, typer.Option(help="The former name of --late-clients, as staleness.late_clients.", hidden=True)
+    ] = None,
     settings: opt.SettingsOption = None,
     seed: opt.SeedOption = None,
-    stale_clients: Annotated[int | None, typer.Option(hidden=True, help="--late-clients, as it was called.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Store the partition here (safetensors).", rich_help_panel=opt.OUTPUT)
     ] = None,
