@@ -139,7 +139,7 @@ def partition_command(
         print_json(_document(data, experiment, counts, late_clients, out, plot))
     elif not quiet:
         console().print(_table(counts, late_clients, _class_names(data), affected, title))
-        console().print(_summary(counts, late_clients, affected))
+        console().print(_summary(counts, late_clients, affected, _class_names(data)), soft_wrap=True)
         if late_clients:
             console().print(f"late by: {_delays(experiment, late_clients)}", soft_wrap=True)
         for label, path in (("partition", out), ("picture", plot)):
@@ -220,14 +220,14 @@ def _late_share(counts: Indices, late_clients: tuple[int, ...], affected: tuple[
     return float(held[list(late_clients)].sum() / max(1, held.sum()))
 
 
-def _summary(counts: Indices, late_clients: tuple[int, ...], affected: tuple[int, ...]) -> str:
+def _summary(counts: Indices, late_clients: tuple[int, ...], affected: tuple[int, ...], names: tuple[str, ...]) -> str:
     from stalefl.formatting import class_words
 
     if not late_clients:
         return "no client is late"
     late, of_affected = ", ".join(map(str, late_clients)), counts[:, affected].sum(axis=1)
     held, share = of_affected[list(late_clients)].sum(), _late_share(counts, late_clients, affected)
-    samples = f"{held} of {of_affected.sum()} samples of {class_words(affected)}"
+    samples = f"{held} of {of_affected.sum()} samples of {class_words(affected, names)}"
     return f"late clients: {late}; they hold {samples} ({share:.0%})"
 
 

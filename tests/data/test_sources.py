@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import datasets
-import huggingface_hub.constants
 import pytest
 import torch
 
 from stalefl.contracts import InputError
-from stalefl.data.sources import _offline, downloading, split_off_test
+from stalefl.data.sources import downloading, split_off_test
 
 
 def test_a_download_is_announced_on_stderr_only(capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,11 +39,3 @@ def test_a_class_of_two_has_one_sample_in_either_part_and_a_single_one_trains(fr
 def test_what_leaves_nothing_to_test_on_is_refused() -> None:
     with pytest.raises(InputError, match="x: no class has two samples"):
         split_off_test(torch.tensor([0, 1]), 0.9, "x")
-
-
-def test_the_offline_switch_is_put_back() -> None:
-    before = datasets.config.HF_HUB_OFFLINE, huggingface_hub.constants.HF_HUB_OFFLINE
-    with _offline():
-        assert datasets.config.HF_HUB_OFFLINE
-        assert huggingface_hub.constants.HF_HUB_OFFLINE
-    assert before == (datasets.config.HF_HUB_OFFLINE, huggingface_hub.constants.HF_HUB_OFFLINE)

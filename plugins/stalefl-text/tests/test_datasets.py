@@ -9,10 +9,10 @@ import pytest
 import torch
 from stalefl_text.datasets.huggingface import HuggingFaceText
 from stalefl_text.datasets.template_sentences import TemplateSentences
-from stalefl_text.datasets.texts import _tell
 from stalefl_text.datasets.trec import Trec
 
 from stalefl.contracts import DataContext, Dataset, DatasetPlugin, InputError
+from stalefl.data.notices import tell_once
 from stalefl.testing import DATASET_CHECKS
 
 QUESTIONS = """ABBR:exp What is the full form of .com ?
@@ -58,7 +58,7 @@ def in_splits(folder: Path, test: dict[str, list[Any]]) -> None:
 
 @pytest.fixture(autouse=True)
 def everything_is_told_anew() -> None:
-    _tell.cache_clear()
+    tell_once.cache_clear()
 
 
 @pytest.mark.parametrize("check", DATASET_CHECKS, ids=lambda check: check.__name__)

@@ -17,9 +17,11 @@ import torch
 from pydantic import Field
 
 from stalefl.contracts import DataContext, Dataset, DatasetPlugin, InputError, Options
+from stalefl.data.labels import classes_of
+from stalefl.data.tables import Table
+from stalefl.formatting import shortly
 from stalefl_timeseries.datasets.layouts import wide_series
-from stalefl_timeseries.datasets.tables import Table
-from stalefl_timeseries.series import Array, Series, class_numbers, of_one_length, series_dataset
+from stalefl_timeseries.series import Array, Series, of_one_length, series_dataset
 
 TRAINING = 7494
 POINTS = 8
@@ -70,7 +72,8 @@ def _read(table: Table) -> list[Series]:
 
 
 def _arrays(series: list[Series]) -> tuple[Array, torch.Tensor]:
-    names, targets = class_numbers([one.label for one in series])
-    if names != DIGITS:
-        raise InputError(f"{series[0].name} and below: classes {', '.join(names)}; valid: all digits, in every split")
-    return of_one_length(series, "error", 0), targets
+    classes = classes_of([one.label for one in series], name="pendigits")
+    if classes.names != DIGITS:
+        found = f"{series[0].name} and below: classes {shortly(classes.names)}"
+        raise InputError(f"{found}; valid: all digits, in every split")
+    return of_one_length(series, "error", 0), classes.train
