@@ -56,17 +56,19 @@ def classes_of(
     of classes.
     """
     where = where or (lambda part, index: f"sample {index + 1} of the {part} split")
-    parts = []
-    for part, labels in (("training", train), ("test", test)):
-        names = [_name(label) for label in labels]
-        if part == "test" and names and _unlabelled(names, parts[0]):
-            raise InputError(f"{name}: the test split is not labelled (its labels are -1 or missing); {advice}")
+    learnt, tested = ([_name(label) for label in labels] for labels in (train, test))
+    if tested and _unlabelled(tested, learnt):
+        raise InputError(f"{name}: the test split is not labelled (its labels are -1 or missing); {advice}")
+    for part, labels, names in (("training", train, learnt), ("test", test, tested)):
         if None in names:
             index = names.index(None)
             raise InputError(f"{name}: {where(part, index)} {_fault(labels[index])}")
-        parts.append(names)
-    found = [[each for each in names if each is not None] for names in parts]
-    return _declared(*found, declared, name, advice, where) if declared else _found(*found, name, advice)
+        if declared:
+            _check_declared(part, names, declared, name, advice, where)
+    if declared:
+        numbers = (torch.tensor([int(str(each)) for each in part]).long() for part in (learnt, tested))
+        return Classes(tuple(map(_printable, declared)), *numbers)
+    return _found([str(each) for each in learnt], [str(each) for each in tested], name, advice)
 
 
 def _unlabelled(test: Sequence[str | None], train: Sequence[str | None]) -> bool:
@@ -107,26 +109,23 @@ def _found(train: list[str], test: list[str], name: str, advice: str) -> Classes
     return Classes(tuple(names), *(torch.tensor([number[each] for each in part]).long() for part in (train, test)))
 
 
-def _declared(
-    train: list[str],
-    test: list[str],
+def _check_declared(
+    part: str,
+    labels: Sequence[str | None],
     declared: Sequence[str],
     name: str,
     advice: str,
     where: Callable[[str, int], str],
-) -> Classes:
-    targets = []
-    for part, labels in (("training", train), ("test", test)):
-        number = {str(position): position for position in range(len(declared))}
-        for index, label in enumerate(labels):
-            if label not in number:
-                hint = f"; {advice}" if part == "test" and label == UNLABELLED else ""
-                raise InputError(
-                    f"{name}: {where(part, index)} has the label {label}; valid: 0 to {len(declared) - 1}, the numbers "
-                    f"of the declared classes{hint}"
-                )
-        targets.append(torch.tensor([number[label] for label in labels]).long())
-    return Classes(tuple(_printable(each) for each in declared), *targets)
+) -> None:
+    """Raises InputError, naming the sample, for a label that is no number of a declared class."""
+    valid = {str(position) for position in range(len(declared))}
+    for index, label in enumerate(labels):
+        if label not in valid:
+            hint = f"; {advice}" if part == "test" and label == UNLABELLED else ""
+            raise InputError(
+                f"{name}: {where(part, index)} has the label {label}; valid: 0 to {len(declared) - 1}, the numbers "
+                f"of the declared classes{hint}"
+            )
 
 
 def _name(label: object) -> str | None:

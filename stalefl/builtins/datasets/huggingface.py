@@ -50,7 +50,8 @@ class HuggingFace(DatasetPlugin):
             columns = _columns(train_rows, options, name)
             base = _base(options.source, context)
             pixels, labels = self._read(train_rows, columns, base, name, "training")
-            test_pixels, test_labels = None, []
+            test_pixels: Tensor | None = None
+            test_labels: list[Any] = []
             if test_rows is not None:
                 test_pixels, test_labels = self._read(test_rows, columns, base, name, "test")
             declared = getattr(train_rows.features[columns[1]], "names", None) or ()

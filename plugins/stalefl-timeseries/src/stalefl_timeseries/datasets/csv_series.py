@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -59,17 +60,14 @@ class CsvSeries(DatasetPlugin):
         columns = self.options.columns or self._values(table)
         self._check_columns(table, columns)
         series = self._series(table, columns)
-        name = f"csv-series:{self.options.source}"
-        said = self._said_splits(table)
-        try:
-            parts, classes = self._parts(said, series, name)
+        place = f"csv-series: {table.path}"
+        parts, classes = self._parts(self._said_splits(table), series, place)
+        with _named(place):
             values = of_one_length(series, self.options.unequal, self.options.length)
-        except InputError as error:
-            raise InputError(f"csv-series: {table.path}: {error}") from error
         if self.options.unequal != "resample":
             tell_of_uneven_times(table.path, series)
         splits = zip((values[part] for part in parts), (classes.train, classes.test), strict=True)
-        return series_dataset(name, *splits, classes.names, self._channel_names(columns))
+        return series_dataset(f"csv-series:{self.options.source}", *splits, classes.names, self._channel_names(columns))
 
     def _channel_names(self, columns: Sequence[str]) -> Sequence[str]:
         """In the wide layout a channel is called as the first of its columns is, without that one's number."""
@@ -119,23 +117,24 @@ class CsvSeries(DatasetPlugin):
             raise InputError(f'{error}; or, if a row is one time step: layout = "long"') from error
 
     def _parts(
-        self, said: list[str], series: Sequence[Series], name: str
+        self, said: list[str], series: Sequence[Series], place: str
     ) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], Classes]:
         """Indices of the training and of the test series, as the file has ``said`` or drawn, and their classes."""
         labels = [one.label for one in series]
         if not said:
-            names, targets, _ = classes_of(labels, name=name)
-            train, test = stratified(targets, names, self.options.test_fraction, self.options.split_seed)
+            names, targets, _ = classes_of(labels, name=place)
+            with _named(place):
+                train, test = stratified(targets, names, self.options.test_fraction, self.options.split_seed)
             return (train.numpy(), test.numpy()), Classes(names, targets[train], targets[test])
         parts = [[k for k, each in enumerate(said) if each == part] for part in SPLITS]
         for part, indices in zip(SPLITS, parts, strict=True):
             if not indices:
                 raise InputError(
-                    f"{name}: no series is in the split {part}; valid: train or test in column {self.options.split}"
+                    f"{place}: no series is in the split {part}; valid: train or test in column {self.options.split}"
                 )
         classes = classes_of(
             *([labels[k] for k in part] for part in parts),
-            name=name,
+            name=place,
             advice="without the option split a share of every class is for testing",
             where=lambda part, index: series[parts[part == "test"][index]].name,
         )
@@ -157,6 +156,15 @@ class CsvSeries(DatasetPlugin):
             return said
         where = f"{rows[0].path}, line {rows[0].line}, column {self.options.split}"
         raise InputError(f'{where}: "{said}"; valid: train or test')
+
+
+@contextmanager
+def _named(place: str) -> Iterator[None]:
+    """What goes wrong goes wrong at ``place``."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from error
 
 
 def _is_of_words(table: Table, column: str) -> bool:

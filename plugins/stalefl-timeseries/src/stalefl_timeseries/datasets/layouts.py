@@ -83,7 +83,7 @@ def tell_of_uneven_times(path: Path, series: Sequence[Series]) -> None:
         gaps = np.diff(one.times) if one.times is not None else np.empty(0)
         if len(gaps) and gaps.max() > UNEVEN * gaps.min():
             tell_once(
-                f"{path}: the times of {one.name} are not even, yet its steps are taken as if they were; to interpolate "
+                f"{path}: the times of {one.name} are not even, yet its steps are taken as even; to interpolate "
                 'at even times: unequal = "resample"'
             )
             return
