@@ -98,8 +98,9 @@ def _offline() -> Iterator[None]:
     modules = (vars(datasets.config), vars(huggingface_hub.constants))
     switches = [(module, name) for module in modules for name in OFFLINE_SWITCHES if name in module]
     before = [module[name] for module, name in switches]
-    silent = datasets.are_progress_bars_disabled()
+    silent, verbosity = datasets.are_progress_bars_disabled(), datasets.logging.get_verbosity()
     datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it cannot read, an InputError tells
     try:
         for module, name in switches:
             module[name] = True
@@ -107,6 +108,7 @@ def _offline() -> Iterator[None]:
     finally:
         for (module, name), value in zip(switches, before, strict=True):
             module[name] = value
+        datasets.logging.set_verbosity(verbosity)
         if not silent:
             datasets.enable_progress_bars()
 

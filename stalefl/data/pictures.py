@@ -50,9 +50,12 @@ def read_picture(source: bytes | Path, place: str, size: int = 0) -> Pixels:
                 return _pixels(opened, size)
     except MemoryError as error:
         raise InputError(f"{place} cannot be decoded: it does not fit into memory") from error
+    except OSError as error:
+        reason = error.strerror or str(error).partition(" <_io")[0]
+        raise InputError(f"{place} cannot be decoded: {reason}") from error
     except Exception as error:  # Pillow's readers raise many kinds of errors for broken pictures
-        reason = str(error).partition(" <_io")[0] if str(error) else type(error).__name__
-        raise InputError(f"{place} cannot be decoded: {' '.join(reason.split())}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{place} cannot be decoded: {reason}") from error
 
 
 def as_colours(pixels: Pixels) -> Pixels:

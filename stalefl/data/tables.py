@@ -72,13 +72,14 @@ def read_text(path: Path, encoding: str = "") -> str:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     chosen = encoding or next((name for mark, name in MARKS if content.startswith(mark)), "utf-8")
     try:
-        return content.decode(chosen)
+        if "\0" not in (text := content.decode(chosen)):  # which UTF-16 without its mark would have
+            return text
     except LookupError:
         raise InputError(f"{path}: there is no encoding {encoding}; valid: as utf-8, cp1252") from None
-    except (UnicodeError, ValueError) as error:
-        if chosen != "utf-8" or encoding or b"\0" in content:
-            raise InputError(f"{path} cannot be read: it is no text in {chosen}; name its encoding") from error
-    return _western(path, content)
+    except (UnicodeError, ValueError):
+        if chosen == "utf-8" and not encoding and b"\0" not in content:
+            return _western(path, content)
+    raise InputError(f"{path} cannot be read: it is no text in {chosen}; valid: UTF-8, or another named as encoding")
 
 
 def _western(path: Path, content: bytes) -> str:

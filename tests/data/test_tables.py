@@ -13,7 +13,8 @@ from stalefl.data.tables import Table, TableOptions, read_text, text_lines
 
 
 @pytest.fixture(autouse=True)
-def everything_is_told_anew() -> None:
+def everything_is_told_anew(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, logger="stalefl")
     tell_once.cache_clear()
 
 
@@ -128,6 +129,15 @@ def test_a_bad_table_is_one_line(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(InputError, match=said) as caught:
         table(tmp_path, text)
     assert "\n" not in str(caught.value)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    for content, said in (("a,b\n1,2\n".encode("utf-16-le"), "utf-8"), (b"\xff\xfe\0", "utf-16"), (b"\xff\0", "utf-8")):
+        (tmp_path / "t.csv").write_bytes(content)
+        with pytest.raises(
+            InputError, match=f"t.csv cannot be read: it is no text in {said}; valid: UTF-8, or another"
+        ):
+            read_text(tmp_path / "t.csv")
 
 
 def test_long_texts_are_read(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ LONG = "series,label,t,x\ns1,a,2,12\ns1,a,1,11\ns2,b,1,21\ns2,b,2,22\ns3,a,1,31\
 
 
 @pytest.fixture(autouse=True)
-def everything_is_told_anew() -> None:
+def everything_is_told_anew(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, logger="stalefl")
     tell_once.cache_clear()
 
 

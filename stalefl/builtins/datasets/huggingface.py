@@ -128,6 +128,8 @@ def _picture(stored: Any, base: Path, place: str, size: int) -> Pixels:
         stored, path = stored.get("bytes") or None, stored.get("path")
     if isinstance(stored, bytes):
         return read_picture(stored, place, size)
+    if isinstance(path, str) and "://" in path:
+        raise InputError(f"{place}: {path[:80]} is an address, and nothing is fetched; valid: files")
     if isinstance(path, str) and path:
         return read_picture(base / path, f"{place}, {path},", size)
     found = "nothing" if stored is None else type(stored).__name__

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from tests.builtins.datasets.pictures import encoded
 
 
 @pytest.fixture(autouse=True)
-def everything_is_told_anew() -> None:
+def everything_is_told_anew(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, logger="stalefl")
     tell_once.cache_clear()
 
 

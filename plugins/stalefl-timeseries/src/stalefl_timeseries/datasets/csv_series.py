@@ -22,7 +22,7 @@ from stalefl_timeseries.series import Series, Unequal, of_one_length, series_dat
 SPLITS = ("train", "test")
 TIMES = ("time", "t", "step", "timestamp")
 """What a column of times is called, in letters of either size."""
-UNNAMED = ("", "Unnamed: 0")
+UNNAMED = {"", "Unnamed: 0"}
 """As pandas writes the numbers of its rows."""
 
 
@@ -82,10 +82,9 @@ class CsvSeries(DatasetPlugin):
         others = {self.options.label, self.options.split}
         if self.options.layout == "long":
             others |= {self.options.series, self.options.time}
-        columns = tuple(name for name in table.columns if name not in others)
-        if unnamed := [name for name in columns if name in UNNAMED]:
+        columns = tuple(name for name in table.columns if name not in (others | UNNAMED))
+        if any(not row.is_empty(name) for name in UNNAMED.intersection(table.columns) for row in table.rows):
             tell_once(f"{table.path}: a column without a name is left out; valid: a name for every column of values")
-            columns = tuple(name for name in columns if name not in unnamed)
         if self.options.layout == "long" and not self.options.time:
             for name in columns:
                 if name.lower() in TIMES:
