@@ -70,7 +70,7 @@ def stack_pictures(pictures: Iterable[Pixels], count: int, name: str) -> Tensor:
     for position, pixels in enumerate(pictures):
         if stacked is None:
             check_memory(
-                count * pixels.size, f"{name}: {count} pictures of {_size(pixels)}", "give a smaller image_size"
+                count * pixels.size, f"{name}: {count} pictures of {_size(pixels)}", "valid: a smaller image_size"
             )
             stacked = np.empty((count, *pixels.shape), dtype=np.uint8)
         if pixels.shape[1:] != stacked.shape[2:]:

@@ -19,7 +19,9 @@ def find_source(source: str, data_dir: Path) -> Path | None:
     """A path as given or, if relative, in the data folder; None if it is in neither."""
     if not source:
         return None
-    return next((path for path in (Path(source).expanduser(), data_dir / source) if path.exists()), None)
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # names that are too long, or no names at all
+        return next((path for path in (Path(source).expanduser(), data_dir / source) if path.exists()), None)
+    return None
 
 
 def split_off_test(targets: Tensor, fraction: float, name: str) -> tuple[Tensor, Tensor]:

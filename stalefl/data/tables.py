@@ -32,8 +32,9 @@ ROWS_TRIED = 50
 LONGEST_WHOLE = 20
 """Characters of a number of 64 bits."""
 LONGEST_CELL = 2**27
-BYTES_PER_BYTE = 20
-"""What a cell takes in memory for each byte in its file, about."""
+BYTES_PER_BYTE = 4
+"""What a text takes in memory for each byte in its file, about."""
+BYTES_PER_CELL = 150
 NAMES_SHOWN = 20
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -111,7 +112,10 @@ def read_cells(
     text = read_text(path, encoding)
     if hint := re.match(r'"?sep=(.)"?\r?\n', text):  # a spreadsheet's own first line
         delimiter, text = delimiter or hint[1], "\n" + text[hint.end() :]
-    rows = _rows(path, text, delimiter or _delimiter(path, text))
+    delimiter = delimiter or _delimiter(text)
+    needed = len(text) + BYTES_PER_CELL * (text.count(delimiter) + text.count("\n"))
+    check_memory(needed, f"{path} in memory", "valid: a smaller file")
+    rows = _rows(path, text, delimiter)
     if header:
         return tuple(header), rows
     names = next(rows, (1, []))[1]
@@ -133,7 +137,7 @@ def _rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str
         csv.field_size_limit(limit)
 
 
-def _delimiter(path: Path, text: str) -> str:
+def _delimiter(text: str) -> str:
     """The one that divides the header, and every row tried into as many cells, or most of them."""
     start = text.lstrip("\r\n")[:100_000]
 

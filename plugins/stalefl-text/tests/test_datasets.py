@@ -310,3 +310,8 @@ def test_inputs_are_whole_numbers_as_floats() -> None:
     inputs, _ = load(TemplateSentences).train.take([0, 500])
     assert inputs.dtype == torch.float32
     assert torch.equal(inputs, inputs.round())
+
+
+def test_more_tokens_than_memory_holds_are_refused() -> None:
+    with pytest.raises(InputError, match="texts of 1000000000000 tokens: .* memory are free; valid: a smaller length"):
+        load(TemplateSentences, length=10**12)

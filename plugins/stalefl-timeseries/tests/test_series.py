@@ -85,3 +85,8 @@ def test_a_class_without_series_in_a_split_is_named() -> None:
     values = np.array([[[0.0, 1.0]], [[1.0, 2.0]]])
     with pytest.raises(InputError, match="d: no series of class b in the test split"):
         series_dataset("d", (values, torch.tensor([0, 1])), (values, torch.tensor([0, 0])), ("a", "b"), ("x",))
+
+
+def test_more_steps_than_memory_holds_are_refused() -> None:
+    with pytest.raises(InputError, match="1 series of 1000000000000000 steps: .* memory are free; valid: a smaller"):
+        of_one_length([SHORT], "resample", 10**15)

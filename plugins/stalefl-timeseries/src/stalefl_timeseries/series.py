@@ -13,6 +13,7 @@ from torch import Tensor
 
 from stalefl.contracts import Dataset, InputError, InputSpec, Split
 from stalefl.data.labels import empty_classes
+from stalefl.data.memory import check_memory
 from stalefl.seeds import named_rng
 
 Array = NDArray[Any]
@@ -72,6 +73,8 @@ def of_one_length(series: Sequence[Series], unequal: Unequal, length: int) -> Ar
         _check_one_length(series)
         return np.stack([one.values for one in series])
     length = length or max(one.values.shape[1] for one in series)
+    needed = 8 * len(series) * len(series[0].values) * length
+    check_memory(needed, f"{len(series)} series of {length} steps", "valid: a smaller length")
     if unequal == "pad":
         return np.stack([_padded(one.values, length) for one in series])
     return np.stack([_resampled(one, length) for one in series])

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stalefl.contracts import Dataset, InputError, InputSpec, Split
 from stalefl.data.labels import empty_classes
+from stalefl.data.memory import check_memory
 from stalefl.data.notices import tell_once
 from stalefl.data.sources import split_off_test
 from stalefl.formatting import shortly
@@ -47,6 +48,10 @@ def text_dataset(
     """
     for part, split in (("training", train), ("test", test)):
         _check_classes(name, part, split.targets, class_names)
+    count = len(train.texts) + len(test.texts)
+    check_memory(
+        8 * count * options.length, f"{name}: {count} texts of {options.length} tokens", "give a smaller length"
+    )
     tokenizer = trained_tokenizer(train.texts, options)
     tokens = vocabulary(tokenizer)
     parts = [

@@ -15,6 +15,7 @@ from pydantic import Field
 from stalefl.contracts import DataContext, Dataset, DatasetPlugin, InputError
 from stalefl.data.labels import Classes, classes_of
 from stalefl.data.notices import tell_once
+from stalefl.data.sources import find_source
 from stalefl.data.tables import Row, Table, TableOptions
 from stalefl_timeseries.datasets.layouts import Order, long_series, one_value, tell_of_uneven_times, wide_series
 from stalefl_timeseries.series import Series, Unequal, of_one_length, series_dataset, stratified
@@ -175,6 +176,6 @@ def find_file(source: str, data_dir: Path) -> Path:
     """The file as given or, if relative, in the data folder. Raises InputError if it is in neither."""
     if not source:
         raise InputError("csv-series: name a file, as csv-series:FILE.csv")
-    if found := next((path for path in (Path(source).expanduser(), data_dir / source) if path.is_file()), None):
+    if (found := find_source(source, data_dir)) and found.is_file():
         return found
     raise InputError(f"csv-series: no file {source}, neither as given nor in {data_dir}")
