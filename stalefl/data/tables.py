@@ -55,11 +55,13 @@ THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
 class TableOptions(Options):
     """How a table is written, for data sets of CSV files."""
 
-    delimiter: str = Field("", max_length=1, description="what stands between cells; default: found in the file")
-    decimal: Literal["", ".", ","] = Field(
-        "", description="the decimal point or comma of numbers; default: found for each column"
+    delimiter: str = Field(
+        "", max_length=1, description="of tables: what stands between cells; default: found in the file"
     )
-    encoding: str = Field("", description="the file's encoding, as cp1252; default: by its mark, else UTF-8")
+    decimal: Literal["auto", ".", ","] = Field(
+        "auto", description="of tables: the decimal point or comma of numbers; auto: found for each column"
+    )
+    encoding: str = Field("", description="of tables: the encoding, as cp1252; default: by the file's mark, else UTF-8")
 
 
 def read_text(path: Path, encoding: str = "") -> str:
@@ -259,7 +261,7 @@ class Table:
         ]
         decimal = _decimals(columns, [row for _, row in full], options)
         commas = ", ".join(list(decimal)[:3]) + (", ..." if len(decimal) > 3 else "")
-        if decimal and not options.decimal:
+        if decimal and options.decimal == "auto":
             tell_once(f'{path}: numbers with decimal commas ({commas}); if they are not: option decimal = "."')
         return cls(path, columns, tuple(Row(path, line, row, decimal) for line, row in full))
 
@@ -275,7 +277,7 @@ class Table:
 
 def _decimals(columns: Sequence[str], rows: Sequence[dict[str, str]], options: TableOptions) -> dict[str, str]:
     """The columns whose numbers have a decimal comma; none where each comma of the table could part thousands."""
-    if options.decimal:
+    if options.decimal != "auto":
         return dict.fromkeys(columns, ",") if options.decimal == "," else {}
     found = [column for column in columns if _numbers_with_commas(row[column].strip() for row in rows)]
     cells = (row[column].strip() for row in rows for column in found)

@@ -50,7 +50,7 @@ def text_dataset(
         _check_classes(name, part, split.targets, class_names)
     count = len(train.texts) + len(test.texts)
     check_memory(
-        8 * count * options.length, f"{name}: {count} texts of {options.length} tokens", "give a smaller length"
+        8 * count * options.length, f"{name}: {count} texts of {options.length} tokens", "valid: a smaller length"
     )
     tokenizer = trained_tokenizer(train.texts, options)
     tokens = vocabulary(tokenizer)
