@@ -7,6 +7,7 @@ from typing import Any
 
 MOST_NAMED_LABELS = 5
 MOST_NAMES = 5
+LONGEST_NAME = 40
 
 
 def program_in_words(training: Mapping[str, Any]) -> str:
@@ -56,9 +57,16 @@ MISSING = "–"
 """What tables show where there is no figure."""
 
 
+def printable(text: str) -> str:
+    """Control characters, which would reach a terminal, as escapes."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def shortly(names: Collection[str]) -> str:
     """The first few names, and how many more there are."""
-    shown = ", ".join(list(names)[:MOST_NAMES])
+    shown = ", ".join(
+        name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…" for name in list(names)[:MOST_NAMES]
+    )
     return shown if len(names) <= MOST_NAMES else f"{shown} and {len(names) - MOST_NAMES} more"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stalefl.contracts import LocalTraining
-from stalefl.formatting import duration, guarantee_in_words, program_in_words
+from stalefl.formatting import class_words, duration, guarantee_in_words, printable, program_in_words, shortly
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,17 @@ def test_a_guarantee() -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_names_are_listed_shortly() -> None:
+    assert shortly(["a", "b"]) == "a, b"
+    assert shortly([str(k) for k in range(200_000)]) == "0, 1, 2, 3, 4 and 199995 more"
+    assert shortly(["x" * 1000]) == "x" * 40 + "…"
+
+
+def test_control_characters_are_escaped() -> None:
+    assert printable("a\x1b[31m\nb ß") == "a\\x1b[31m\\nb ß"
+
+
+def test_classes_are_named_where_their_names_are_not_their_numbers() -> None:
+    assert class_words((0, 1), ("cat", "1")) == "classes 0 (cat), 1"

@@ -28,7 +28,7 @@ TABLES = (".csv", ".tsv")
 BESIDE_TABLES = (*TABLES, ".md", ".txt", ".yaml", ".yml", "")
 """A folder of files with these endings alone is one of tables."""
 CONFIGURATIONS = ("README.md", ".huggingface.yaml")
-SAVED_TO_DISK = ("dataset_dict.json", "state.json")
+SAVED_TO_DISK = (("dataset_dict.json",), ("state.json", "dataset_info.json"))
 OF_64_BITS = range(-(2**63), 2**63)
 
 
@@ -188,7 +188,7 @@ def _texts(document: Any) -> Iterator[str]:
 
 
 def _saved_to_disk(path: Path) -> bool:
-    return path.is_dir() and any((path / name).is_file() for name in SAVED_TO_DISK)
+    return path.is_dir() and any(all((path / name).is_file() for name in names) for names in SAVED_TO_DISK)
 
 
 def _from_disk(path: Path, wanted: list[str]) -> list[Any]:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from stalefl.contracts import InputError
-from stalefl.formatting import shortly
+from stalefl.formatting import printable, shortly
 
 NUMBER = re.compile(r"[+-]?[0-9]{1,400}(\.[0-9]{1,400})?")
 SCIENTIFIC = re.compile(r"[+-]?[0-9]\.[0-9]{1,30}[eE][+-][0-9]{2}")
@@ -67,7 +67,7 @@ def classes_of(
             _check_declared(part, names, declared, name, advice, where)
     if declared:
         numbers = (torch.tensor([int(str(each)) for each in part]).long() for part in (learnt, tested))
-        return Classes(tuple(map(_printable, declared)), *numbers)
+        return Classes(tuple(map(printable, declared)), *numbers)
     return _found([str(each) for each in learnt], [str(each) for each in tested], name, advice)
 
 
@@ -142,7 +142,7 @@ def _number_text(label: object) -> str:
 @lru_cache(maxsize=100_000)
 def _text_name(text: str) -> str | None:
     """Without blanks around it and, for a number, without zeros behind the point; "1" and "01" stay apart."""
-    text = _printable(text.strip())
+    text = printable(text.strip())
     if SCIENTIFIC.fullmatch(text):
         text = f"{decimal.Decimal(text):f}"
     if NUMBER.fullmatch(text):
@@ -150,11 +150,6 @@ def _text_name(text: str) -> str | None:
         rest = fraction.rstrip("0")
         text = f"{whole}.{rest}" if rest else "0" if whole == "-0" else whole
     return text or None
-
-
-def _printable(text: str) -> str:
-    """Control characters, which would reach a terminal, as escapes."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _fault(label: object) -> str:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from stalefl.contracts import InputError
 from stalefl.data.memory import check_memory
+from stalefl.formatting import printable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -48,14 +49,9 @@ def read_picture(source: bytes | Path, place: str, size: int = 0) -> Pixels:
             with Image.open(io.BytesIO(content)) as opened:
                 opened.load()
                 return _pixels(opened, size)
-    except MemoryError as error:
-        raise InputError(f"{place} cannot be decoded: it does not fit into memory") from error
-    except OSError as error:
-        reason = error.strerror or str(error).partition(" <_io")[0]
-        raise InputError(f"{place} cannot be decoded: {reason}") from error
     except Exception as error:  # Pillow's readers raise many kinds of errors for broken pictures
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{place} cannot be decoded: {reason}") from error
+        reason = getattr(error, "strerror", None) or str(error).partition(" <_io")[0] or type(error).__name__
+        raise InputError(f"{printable(place)} cannot be decoded: {printable(reason)}") from error
 
 
 def as_colours(pixels: Pixels) -> Pixels:

@@ -26,6 +26,7 @@ from stalefl.config.explain import nearest
 from stalefl.contracts import InputError, Options
 from stalefl.data.memory import check_memory
 from stalefl.data.notices import tell_once
+from stalefl.formatting import printable
 
 DELIMITERS = ("\t", ";", "|", ",")
 ROWS_TRIED = 50
@@ -121,7 +122,7 @@ def read_cells(
     if header:
         return tuple(header), rows
     names = next(rows, (1, []))[1]
-    return tuple(name.strip() for name in names), rows
+    return tuple(printable(name.strip()) for name in names), rows
 
 
 def _rows(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -179,11 +180,11 @@ class Row:
         if math.isfinite(value) and abs(value) <= GREATEST:
             return value
         if math.isfinite(value):
-            raise InputError(f'{self.place(column)}: "{text[:40]}" is too great; valid: up to {GREATEST:g}')
+            raise InputError(f'{self.place(column)}: "{printable(text[:40])}" is too great; valid: up to {GREATEST:g}')
         hint = ""
         if COMMA_NUMBER.fullmatch(text):
             hint = '; if its comma is a decimal one: the option decimal = ","'
-        raise InputError(f'{self.place(column)}: "{text[:40]}" is not a number{hint}')
+        raise InputError(f'{self.place(column)}: "{printable(text[:40])}" is not a number{hint}')
 
     def time(self, column: str) -> tuple[bool, float]:
         """Whether ``column`` holds a time of ISO 8601, and the number, or the seconds since 1970."""
@@ -192,7 +193,7 @@ class Row:
             return True, seconds
         if not math.isfinite(_as_number(text, self.decimal.get(column, "."))) and not COMMA_NUMBER.fullmatch(text):
             raise InputError(
-                f'{self.place(column)}: "{text[:40]}" is no time; valid: a number, or as 2024-05-31T12:30:00'
+                f'{self.place(column)}: "{printable(text[:40])}" is no time; valid: a number, or as 2024-05-31T12:30:00'
             )
         return False, self.number(column)
 
@@ -222,8 +223,10 @@ def _as_number(text: str, decimal: str = ".") -> float:
 def _as_seconds(text: str) -> float | None:
     if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         return None
-    # Python 3.10 reads neither a Z nor fractions of other than 3 or 6 digits.
-    said = re.sub(r"\.([0-9]+)", lambda found: f".{found[1]:0<6.6}", re.sub(r"[zZ]$", "+00:00", text.replace(",", ".")))
+    # Python 3.10 reads no Z, no zone without a colon, and fractions of 3 or 6 digits only.
+    said = re.sub(r"[zZ]$", "+00:00", text.replace(",", "."))
+    said = re.sub(r"\.([0-9]+)", lambda found: f".{found[1]:0<6.6}", said)
+    said = re.sub(r"(:.*[+-][0-9]{2})([0-9]{2})$", r"\1:\2", said)
     try:
         when = datetime.fromisoformat(said)
     except ValueError:

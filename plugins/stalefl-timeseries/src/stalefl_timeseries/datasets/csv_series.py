@@ -17,6 +17,7 @@ from stalefl.data.labels import Classes, classes_of
 from stalefl.data.notices import tell_once
 from stalefl.data.sources import find_source
 from stalefl.data.tables import Row, Table, TableOptions
+from stalefl.formatting import printable
 from stalefl_timeseries.datasets.layouts import Order, long_series, one_value, tell_of_uneven_times, wide_series
 from stalefl_timeseries.series import Series, Unequal, of_one_length, series_dataset, stratified
 
@@ -155,7 +156,7 @@ class CsvSeries(DatasetPlugin):
         if said in SPLITS:
             return said
         where = f"{rows[0].path}, line {rows[0].line}, column {self.options.split}"
-        raise InputError(f'{where}: "{said}"; valid: train or test')
+        raise InputError(f'{where}: "{printable(said[:40])}"; valid: train or test')
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from pydantic import Field
 
 from stalefl.contracts import DataContext, Dataset, DatasetPlugin, InputError, Options
 from stalefl.data.tables import text_lines
+from stalefl.formatting import printable
 from stalefl_timeseries.series import Array, series_dataset
 
 SIGNALS = "Inertial Signals"
@@ -128,7 +129,7 @@ def _classes(folder: Path, labels: Sequence[int]) -> tuple[list[int], list[str]]
     named: dict[int, str] = {}
     for where, text in _lines(path):
         number, _, name = text.strip().partition(" ")
-        named[_class_number(where, number)] = name.strip() or number
+        named[_class_number(where, number)] = printable(name.strip()) or number
     if unnamed := [number for number in held if number not in named]:
         raise InputError(f"{path} does not name class {unnamed[0]}, which windows have; valid: a line for every class")
     return list(named), list(named.values())

@@ -11,6 +11,7 @@ import numpy as np
 from stalefl.contracts import InputError
 from stalefl.data.notices import tell_once
 from stalefl.data.tables import Row, Table
+from stalefl.formatting import printable
 from stalefl_timeseries.series import Array, Series
 
 Order = Literal["time", "channel"]
@@ -94,7 +95,7 @@ def one_value(rows: Sequence[Row], column: str, what: str) -> str:
     first = rows[0].text(column)
     if other := next((row for row in rows if row.text(column) != first), None):
         raise InputError(
-            f'{other.path}, line {other.line}, column {column}: "{other.text(column)}", '
-            f'but {what} has "{first}" before; valid: one in all its rows'
+            f'{other.path}, line {other.line}, column {column}: "{printable(other.text(column)[:40])}", '
+            f'but {what} has "{printable(first[:40])}" before; valid: one in all its rows'
         )
     return first
