@@ -20,6 +20,7 @@ from stalefl.contracts import DataContext, InputError
 from stalefl.data.files import files_below
 from stalefl.data.sources import downloading, find_source
 from stalefl.data.tables import Row, Table, TableOptions
+from stalefl.formatting import shortly
 
 OFFLINE_SWITCHES = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
 BUILDERS = {".parquet": "parquet", ".csv": "parquet", ".tsv": "parquet", ".json": "json", ".jsonl": "json"}
@@ -134,6 +135,8 @@ def _local(path: Path, name: str, options: HuggingFaceSource, columns: Columns, 
         )
     _check_configuration(path)
     if not all(file.suffix.lower() in BESIDE_TABLES for file in files):
+        if not any((path / configuration).exists() for configuration in CONFIGURATIONS):
+            _check_declared_classes([file for file in files if file.suffix.lower() == ".parquet"])
         return {"path": str(path)}
     tables = [file for file in files if file.suffix.lower() in TABLES]
     if not tables:
@@ -150,6 +153,25 @@ def _local(path: Path, name: str, options: HuggingFaceSource, columns: Columns, 
                 text = text.replace(ending, ".parquet")
             (place / configuration).write_text(text, encoding="utf-8")
     return {"path": str(place)}
+
+
+def _check_declared_classes(files: list[Path]) -> None:
+    """Raises InputError if parquet files of one data set declare other classes: ``datasets`` would read all as the
+    first."""
+    import datasets
+    import pyarrow.parquet
+
+    declared: dict[str, tuple[Path, list[str]]] = {}
+    for file in files:
+        features = datasets.Features.from_arrow_schema(pyarrow.parquet.read_schema(file))
+        for column, feature in features.items():
+            if isinstance(feature, datasets.ClassLabel):
+                first, names = declared.setdefault(column, (file, feature.names))
+                if names != feature.names:
+                    raise InputError(
+                        f"{first.name} declares the classes {shortly(names)} in column {column}, {file.name} "
+                        f"{shortly(feature.names)}; valid: the same in every file"
+                    )
 
 
 def _check_configuration(folder: Path) -> None:
@@ -205,6 +227,8 @@ def _from_disk(path: Path, wanted: list[str]) -> list[Any]:
         instructions = datasets.ReadInstruction.from_spec(asked).to_absolute(lengths)
         chosen = [found[each.splitname].select(range(each.from_, each.to)) for each in instructions]
         parts.append(datasets.concatenate_datasets(chosen))
+    if any(part.features != parts[0].features for part in parts):
+        raise InputError(f"the splits of {path} differ in their columns or declared classes; valid: the same in all")
     return parts
 
 

@@ -99,7 +99,11 @@ def check_affected_classes(spec: StalenessTable, classes: int, names: Sequence[s
     """Raises InputError for an affected class that is none of the data set's ``classes``, which ``names`` tells."""
     if max(spec.affected_classes) >= classes:
         called = "" if list(names) == [str(k) for k in range(len(names))] else f", which are {shortly(names)}"
-        raise InputError(f"staleness.affected_class is {spec.affected_class}; classes are 0 to {classes - 1}{called}")
+        meant = [name for name in map(str, spec.affected_classes) if name in names]
+        hint = "".join(f"; class {names.index(name)} has the name {name}" for name in meant[:1] if called)
+        raise InputError(
+            f"staleness.affected_class is {spec.affected_class}; classes are 0 to {classes - 1}{called}{hint}"
+        )
 
 
 def _listed(spec: StalenessTable, clients: int) -> tuple[int, ...]:

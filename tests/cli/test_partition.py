@@ -83,7 +83,7 @@ def test_the_affected_class_is_named(capsys: pytest.CaptureFixture[str], tmp_pat
     assert "samples of class 1 (10) (100%)" in out
     assert [line.split()[1:4] for line in out.splitlines() if line.split()[:1] == ["client"]] == [["9", "10", "a"]]
     _, err = partition(capsys, *use, *small, "--affected-class", 10, code=2)
-    assert "classes are 0 to 2, which are 9, 10, a" in err
+    assert "classes are 0 to 2, which are 9, 10, a; class 1 has the name 10" in err
 
 
 def test_of_many_clients_all_late_ones_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

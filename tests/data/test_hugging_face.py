@@ -112,6 +112,21 @@ def test_what_save_to_disk_has_written_is_read(tmp_path: Path) -> None:
     assert 'Unknown split "dev"' in one_line(tmp_path, "two", test_split="dev")
 
 
+def test_splits_that_declare_other_classes_are_refused(tmp_path: Path) -> None:
+    first, second = (
+        datasets.Dataset.from_dict(
+            ROWS, datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=names)})
+        )
+        for names in (["no", "yes"], ["yes", "no"])
+    )
+    datasets.DatasetDict(train=first, test=second).save_to_disk(tmp_path / "saved")
+    assert "differ in their columns or declared classes" in one_line(tmp_path, "saved")
+    (tmp_path / "d").mkdir()
+    first.to_parquet(tmp_path / "d" / "train.parquet")
+    second.to_parquet(tmp_path / "d" / "test.parquet")
+    assert "test.parquet declares the classes yes, no in column label, train.parquet no, yes" in one_line(tmp_path, "d")
+
+
 def test_a_damaged_one_is_named(tmp_path: Path) -> None:
     datasets.Dataset.from_dict(ROWS).save_to_disk(tmp_path / "one")
     (tmp_path / "one" / "state.json").write_text(json.dumps({"_data_files": 3}))

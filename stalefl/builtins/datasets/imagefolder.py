@@ -35,7 +35,7 @@ VALIDATION = ("val", "valid", "validation")
 class ImageFolderOptions(Options):
     source: str = Field("", description="the folder; a relative one is also looked up in the data folder")
     image_size: int = Field(224, ge=1, le=4096, description="images are resized and centre-cropped to this many pixels")
-    test_fraction: float = Field(0.2, gt=0, lt=1, description="share of every class kept for testing, without test/")
+    test_fraction: float = Field(0.2, gt=0, lt=1, description="share of every class for testing, without test/ or val/")
     mean: tuple[float, ...] = Field(IMAGENET_MEAN, strict=False, description="channel means (default: ImageNet's)")
     std: tuple[float, ...] = Field(IMAGENET_STD, strict=False, description="channel deviations (default: ImageNet's)")
 
