@@ -20,7 +20,7 @@ from stalefl.contracts import DataContext, InputError
 from stalefl.data.files import files_below
 from stalefl.data.sources import downloading, find_source
 from stalefl.data.tables import Row, Table, TableOptions
-from stalefl.formatting import shortly
+from stalefl.formatting import printable, shortly
 
 OFFLINE_SWITCHES = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
 BUILDERS = {".parquet": "parquet", ".csv": "parquet", ".tsv": "parquet", ".json": "json", ".jsonl": "json"}
@@ -134,6 +134,7 @@ def _local(path: Path, name: str, options: HuggingFaceSource, columns: Columns, 
             f"{script.name} is a script, and nothing in a data folder is executed; valid: parquet, csv, json"
         )
     _check_configuration(path)
+    _check_arrow(files)
     if not all(file.suffix.lower() in BESIDE_TABLES for file in files):
         if not any((path / configuration).exists() for configuration in CONFIGURATIONS):
             _check_declared_classes([file for file in files if file.suffix.lower() == ".parquet"])
@@ -153,6 +154,27 @@ def _local(path: Path, name: str, options: HuggingFaceSource, columns: Columns, 
                 text = text.replace(ending, ".parquet")
             (place / configuration).write_text(text, encoding="utf-8")
     return {"path": str(place)}
+
+
+def _check_arrow(files: list[Path]) -> None:
+    """Raises InputError for a damaged Arrow file, which could read memory that is not its own."""
+    import pyarrow
+
+    for file in files:
+        if file.suffix.lower() != ".arrow":
+            continue
+        try:
+            with pyarrow.memory_map(str(file)) as content:
+                try:
+                    batches = pyarrow.ipc.open_stream(content)
+                except pyarrow.ArrowInvalid:
+                    whole = pyarrow.ipc.open_file(content)
+                    batches = (whole.get_batch(k) for k in range(whole.num_record_batches))
+                for batch in batches:
+                    batch.validate(full=True)
+        except (OSError, ValueError, pyarrow.ArrowException) as error:
+            reason = printable(" ".join(str(error).split())[:200])
+            raise InputError(f"{file} is damaged: {reason}; save it anew") from error
 
 
 def _check_declared_classes(files: list[Path]) -> None:
@@ -217,7 +239,7 @@ def _from_disk(path: Path, wanted: list[str]) -> list[Any]:
     """The wanted splits, or parts of them as "train[:80%]", of a folder written by ``save_to_disk``."""
     import datasets
 
-    list(files_below(path))  # refuses pipes
+    _check_arrow(list(files_below(path)))
     found = datasets.load_from_disk(str(path.resolve()))
     if not isinstance(found, dict):
         found = {str(found.split or "train"): found}
@@ -275,7 +297,7 @@ def _texts_of(rows: tuple[Row, ...], column: str) -> Any:
 
 def _why_not(name: str, local: Path | None, context: DataContext, error: Exception) -> str:
     cause = error.__cause__ or error
-    reason = " ".join(str(cause).split()) or type(cause).__name__
+    reason = printable(" ".join(str(cause).split())) or type(cause).__name__
     if "Unknown split" in reason:
         return (
             f"{name}: {reason.rstrip('.')}; name others with the options train_split and test_split, or split off a "

@@ -112,6 +112,16 @@ def test_what_save_to_disk_has_written_is_read(tmp_path: Path) -> None:
     assert 'Unknown split "dev"' in one_line(tmp_path, "two", test_split="dev")
 
 
+def test_offsets_beyond_their_data_are_noticed(tmp_path: Path) -> None:
+    datasets.Dataset.from_dict(ROWS).save_to_disk(tmp_path / "one")
+    path = tmp_path / "one" / "data-00000-of-00001.arrow"
+    offsets = b"".join(number.to_bytes(4, "little") for number in (0, 4, 7, 11))  # of good, bad, fine
+    content = path.read_bytes()
+    assert content.count(offsets) == 1
+    path.write_bytes(content.replace(offsets, offsets[:-4] + b"\xff\xff\xff\x7f"))
+    assert "data-00000-of-00001.arrow is damaged: " in one_line(tmp_path, "one", test_split="")
+
+
 def test_splits_that_declare_other_classes_are_refused(tmp_path: Path) -> None:
     first, second = (
         datasets.Dataset.from_dict(
