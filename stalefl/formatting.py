@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 MOST_NAMED_LABELS = 5
+MOST_NAMES = 5
+LONGEST_NAME = 40
 
 
 def program_in_words(training: Mapping[str, Any]) -> str:
@@ -55,9 +57,23 @@ MISSING = "–"
 """What tables show where there is no figure."""
 
 
-def class_words(classes: Sequence[int]) -> str:
-    """As "class 5" or "classes 3, 5"."""
-    return ("class " if len(classes) == 1 else "classes ") + ", ".join(map(str, classes))
+def printable(text: str) -> str:
+    """Control characters, which would reach a terminal, as escapes."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def shortly(names: Collection[str]) -> str:
+    """The first few names, and how many more there are."""
+    shown = ", ".join(
+        name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…" for name in list(names)[:MOST_NAMES]
+    )
+    return shown if len(names) <= MOST_NAMES else f"{shown} and {len(names) - MOST_NAMES} more"
+
+
+def class_words(classes: Sequence[int], names: Sequence[str] = ()) -> str:
+    """As "class 5" or "classes 3, 5"; of classes whose names are not their numbers "class 5 (fox)"."""
+    words = [f"{k} ({names[k]})" if names and names[k] != str(k) else str(k) for k in classes]
+    return ("class " if len(classes) == 1 else "classes ") + ", ".join(words)
 
 
 def seconds_text(seconds: float | None) -> str:

@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 from stalefl.contracts import LocalTraining
-from stalefl.formatting import duration, guarantee_in_words, program_in_words, seconds_text, share_text
+from stalefl.formatting import (
+    class_words,
+    duration,
+    guarantee_in_words,
+    printable,
+    program_in_words,
+    seconds_text,
+    share_text,
+    shortly,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,3 +60,17 @@ def test_durations(seconds: float, text: str) -> None:
 def test_seconds_and_shares_as_text() -> None:
     assert [seconds_text(value) for value in (None, 0.00123456, 12.34, 2809.9)] == ["–", "0.00123", "12.3", "2810"]
     assert [share_text(value) for value in (None, 0.0071, 2.19)] == ["–", "0.7 %", "219 %"]
+
+
+def test_names_are_listed_shortly() -> None:
+    assert shortly(["a", "b"]) == "a, b"
+    assert shortly([str(k) for k in range(200_000)]) == "0, 1, 2, 3, 4 and 199995 more"
+    assert shortly(["x" * 1000]) == "x" * 40 + "…"
+
+
+def test_control_characters_are_escaped() -> None:
+    assert printable("a\x1b[31m\nb ß") == "a\\x1b[31m\\nb ß"
+
+
+def test_classes_are_named_where_their_names_are_not_their_numbers() -> None:
+    assert class_words((0, 1), ("cat", "1")) == "classes 0 (cat), 1"

@@ -223,7 +223,7 @@ def _print(division: Division, out: Path | None, plot: Path | None) -> None:
     screen = console()
     names, affected = division.class_names, division.affected_classes
     screen.print(partition_table(division.counts, division.late_clients, names, affected, division.title))
-    screen.print(_summary(division))
+    screen.print(_summary(division), soft_wrap=True)
     if division.late_clients:
         screen.print(f"late by: {_delays(division.experiment, division.late_clients)}", soft_wrap=True)
     for label, path in (("partition", out), ("picture", plot)):
@@ -237,7 +237,8 @@ def _summary(division: Division) -> str:
     if not division.late_clients:
         return "no client is late"
     late, of_affected = division.late_clients, division.counts[:, division.affected_classes].sum(axis=1)
-    held = f"{of_affected[list(late)].sum()} of {of_affected.sum()} samples of {class_words(division.affected_classes)}"
+    classes = class_words(division.affected_classes, division.class_names)
+    held = f"{of_affected[list(late)].sum()} of {of_affected.sum()} samples of {classes}"
     return f"late clients: {', '.join(map(str, late))}; they hold {held} ({division.late_share:.0%})"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from stalefl.config.schema import PartitionTable, StalenessTable
 from stalefl.contracts import InputError
-from stalefl.formatting import class_words
+from stalefl.formatting import class_words, shortly
 
 Indices = NDArray[np.int64]
 
@@ -94,10 +95,15 @@ def choose_late_clients(counts: Indices, spec: StalenessTable, rng: np.random.Ge
     return tuple(sorted(int(client) for client in most_first[: spec.late_clients]))
 
 
-def check_affected_classes(spec: StalenessTable, classes: int) -> None:
-    """Raises InputError for an affected class that is none of the data set's ``classes``."""
+def check_affected_classes(spec: StalenessTable, classes: int, names: Sequence[str] = ()) -> None:
+    """Raises InputError for an affected class that is none of the data set's ``classes``, which ``names`` tells."""
     if max(spec.affected_classes) >= classes:
-        raise InputError(f"staleness.affected_class is {spec.affected_class}; classes are 0 to {classes - 1}")
+        called = "" if list(names) == [str(k) for k in range(len(names))] else f", which are {shortly(names)}"
+        meant = [name for name in map(str, spec.affected_classes) if name in names]
+        hint = "".join(f"; class {names.index(name)} has the name {name}" for name in meant[:1] if called)
+        raise InputError(
+            f"staleness.affected_class is {spec.affected_class}; classes are 0 to {classes - 1}{called}{hint}"
+        )
 
 
 def _listed(spec: StalenessTable, clients: int) -> tuple[int, ...]:

@@ -39,7 +39,7 @@ def prepare_partition(
     else:
         partition, stored, meta = load_partition(Path(partition_table.file))
         _check_fits(partition, meta, labels, dataset, partition_table.file)
-    check_affected_classes(staleness_table, classes)
+    check_affected_classes(staleness_table, classes, dataset.spec.class_names)
     if staleness_table.schedule == "trace":
         late = late_in_trace(read_trace(staleness_table.trace, partition.clients))
     else:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from stalefl.contracts import InputError
+from stalefl.data.tables import read_cells
 
 TRACE_COLUMNS = ("client", "dispatched_round", "arrived_round")
+MOST_DIGITS = 18
 
 
 class TraceRow(NamedTuple):
@@ -54,22 +55,12 @@ def late_in_trace(rows: tuple[TraceRow, ...]) -> tuple[int, ...]:
 
 def _rows(path: Path) -> Iterator[tuple[int, TraceRow]]:
     """Each row with the number of its line."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            heading = [name.strip() for name in next(reader, [])]
-            for column in TRACE_COLUMNS:
-                if column not in heading:
-                    raise InputError(f"{path}, line 1: no column {column}; valid: a heading {','.join(TRACE_COLUMNS)}")
-            for values in reader:
-                if any(value.strip() for value in values):
-                    yield reader.line_num, _row(heading, values, f"{path}, line {reader.line_num}")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a trace: not a UTF-8 text file") from error
-    except csv.Error as error:
-        raise InputError(f"{path} is not a trace: {error}") from error
-    except OSError as error:
-        raise InputError(f"staleness.trace = {path}: cannot be read: {error.strerror}") from error
+    heading, rows = read_cells(path)
+    for column in TRACE_COLUMNS:
+        if column not in heading:
+            raise InputError(f"{path}, line 1: no column {column}; valid: a heading {','.join(TRACE_COLUMNS)}")
+    for line, values in rows:
+        yield line, _row(list(heading), values, f"{path}, line {line}")
 
 
 def _row(heading: list[str], values: list[str], place: str) -> TraceRow:
@@ -81,7 +72,9 @@ def _row(heading: list[str], values: list[str], place: str) -> TraceRow:
 
 def _whole_number(text: str, column: str, place: str) -> int:
     if not (text.isascii() and text.removeprefix("-").isdigit()):
-        raise InputError(f"{place}: {column} = {text!r} is not valid; valid: a whole number")
+        raise InputError(f"{place}: {column} = {text[:40]!r} is not valid; valid: a whole number")
+    if len(text) > MOST_DIGITS:
+        raise InputError(f"{place}: {column} has {len(text)} digits; valid: up to {MOST_DIGITS}")
     return int(text)
 
 

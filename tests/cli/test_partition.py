@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from stalefl.cli import main
 from stalefl.config.schema import PartitionTable, StalenessTable
@@ -75,6 +76,20 @@ def test_the_table_marks_late_clients(capsys: pytest.CaptureFixture[str]) -> Non
     assert rows["4"] == [*"·" * 4, "140", *"·" * 5, "140"]
     assert rows["all"] == ["140"] * 10 + ["1400"]
     assert "late clients: 5; they hold 140 of 140 samples of class 5 (100%)" in out
+
+
+def test_the_affected_class_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for label in ("10", "9", "a"):
+        (tmp_path / "pictures" / label).mkdir(parents=True)
+        for number in range(5):
+            Image.new("L", (8, 8)).save(tmp_path / "pictures" / label / f"{number}.png")
+    use = ["--dataset", "imagefolder:pictures", "--data-dir", tmp_path, "--partition", "iid", "--clients", 2]
+    small = ["--stale-clients", 2, "--set", "data.options.image_size=8"]
+    out, _ = partition(capsys, *use, *small, "--affected-class", 1)
+    assert "samples of class 1 (10) (100%)" in out
+    assert [line.split()[1:4] for line in out.splitlines() if line.split()[:1] == ["client"]] == [["9", "10", "a"]]
+    _, err = partition(capsys, *use, *small, "--affected-class", 10, code=2)
+    assert "classes are 0 to 2, which are 9, 10, a; class 1 has the name 10" in err
 
 
 def test_of_many_clients_all_late_ones_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

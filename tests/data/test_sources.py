@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import datasets
-import huggingface_hub.constants
+from pathlib import Path
+
 import pytest
 import torch
 
 from stalefl.contracts import InputError
-from stalefl.data.sources import _offline, downloading, split_off_test
+from stalefl.data.sources import downloading, find_source, split_off_test
 
 
 def test_a_download_is_announced_on_stderr_only(capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,9 +43,11 @@ def test_what_leaves_nothing_to_test_on_is_refused() -> None:
         split_off_test(torch.tensor([0, 1]), 0.9, "x")
 
 
-def test_the_offline_switch_is_put_back() -> None:
-    before = datasets.config.HF_HUB_OFFLINE, huggingface_hub.constants.HF_HUB_OFFLINE
-    with _offline():
-        assert datasets.config.HF_HUB_OFFLINE
-        assert huggingface_hub.constants.HF_HUB_OFFLINE
-    assert before == (datasets.config.HF_HUB_OFFLINE, huggingface_hub.constants.HF_HUB_OFFLINE)
+@pytest.mark.parametrize("source", ["", "gone", "x" * 5000, "a\0b", "~nobody-here/x"])
+def test_what_is_no_path_is_found_nowhere(tmp_path: Path, source: str) -> None:
+    assert find_source(source, tmp_path) is None
+
+
+def test_a_path_is_taken_as_given_or_in_the_data_folder(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    assert find_source("a", tmp_path) == find_source(str(tmp_path / "a"), Path("nowhere")) == tmp_path / "a"

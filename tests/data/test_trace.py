@@ -46,6 +46,7 @@ def test_columns_may_stand_in_another_order_among_others(tmp_path: Path) -> None
         ([HEADING, "1,1,2", "1,1,3"], "line 3: client 1 is given the model of round 1 a second time"),
         (["client,dispatched_round", "1,1"], "line 1: no column arrived_round"),
         ([HEADING, "1,1.5,2"], "line 2: dispatched_round = '1.5' is not valid; valid: a whole number"),
+        ([HEADING, f"1,1,{'9' * 5000}"], "line 2: arrived_round has 5000 digits; valid: up to 18"),
         ([HEADING, "1,,2"], "line 2: dispatched_round = '' is not valid"),
         ([HEADING, "1,1"], "line 2: 2 values; valid: 3"),
         ([HEADING], "names no update"),
@@ -63,7 +64,10 @@ def test_a_bad_trace_is_refused_with_its_line(tmp_path: Path, lines: list[str], 
 
 def test_a_file_that_is_no_trace_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
-    for name, said in (("nowhere.csv", "cannot be read: No such file"), ("bytes", "not a UTF-8 text file")):
+    for name, said in (
+        ("nowhere.csv", "cannot be read: No such file"),
+        ("bytes", "bytes cannot be read: it is no text in utf-16"),
+    ):
         with pytest.raises(InputError, match=said):
             read_trace(tmp_path / name, clients=3)
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from stalefl_text.datasets.huggingface import HuggingFaceText
 from stalefl_text.datasets.template_sentences import TemplateSentences
-from stalefl_text.datasets.texts import _tell
 from stalefl_text.datasets.trec import Trec
 
 from stalefl.contracts import DataContext, Dataset, DatasetPlugin, InputError
+from stalefl.data.notices import tell_once
 from stalefl.testing import DATASET_CHECKS
 
 QUESTIONS = """ABBR:exp What is the full form of .com ?
@@ -58,7 +58,7 @@ def in_splits(folder: Path, test: dict[str, list[Any]]) -> None:
 
 @pytest.fixture(autouse=True)
 def everything_is_told_anew() -> None:
-    _tell.cache_clear()
+    tell_once.cache_clear()
 
 
 @pytest.mark.parametrize("check", DATASET_CHECKS, ids=lambda check: check.__name__)
@@ -119,6 +119,15 @@ def test_a_line_that_is_no_question_is_named(trec: Path, line: str) -> None:
     file.write_text(f"{QUESTIONS}\n{line}\n", encoding="latin-1")
     with pytest.raises(InputError, match=r"train_5500.label, line 8: '.*' is no question; valid: CLASS:detail TEXT"):
         load(Trec, trec)
+
+
+@pytest.mark.parametrize("separator", ["\x0c", "\x85", "\x1c", "\x0b"])
+def test_lines_end_at_newlines_alone(trec: Path, separator: str) -> None:
+    file = trec / "trec" / "train_5500.label"
+    file.write_text(
+        QUESTIONS.replace(" of ", f" of{separator} ").replace("\n", "\r\n") * 5, encoding="latin-1", newline=""
+    )
+    assert len(load(Trec, trec).train) == 24
 
 
 def test_a_class_without_a_text_is_named(trec: Path) -> None:
@@ -195,6 +204,51 @@ def test_labels_may_be_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["1", "3", "1", "3", "10", "10"], ("1", "3", "10")),
+        (["true", "false"] * 3, ("false", "true")),
+        (["NA", "null", "None"] * 2, ("NA", "None", "null")),
+        (["2000000000", "200000"] * 3, ("200000", "2000000000")),
+        (["-1", "1"] * 3, ("-1", "1")),
+        (["0.0", "10.0", "2.0"] * 2, ("0", "2", "10")),
+    ],
+)
+def test_classes_of_a_table_are_the_labels_that_occur(
+    tmp_path: Path, labels: list[str], names: tuple[str, ...]
+) -> None:
+    lines = ["text;label", *(f"{text};{label}" for text, label in zip(SENTENCES * 2, labels * 2, strict=True))]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    assert load(HuggingFaceText, tmp_path, source="t.csv", test_split="").spec.class_names == names
+
+
+def test_texts_that_are_na_stay_texts(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("text,label\n" + "NA,1\nnull,2\n" * 3)
+    assert load(HuggingFaceText, tmp_path, source="t.csv", test_split="").spec.tokens == (
+        "<pad>",
+        "<unk>",
+        "na",
+        "null",
+    )
+
+
+def test_a_test_split_without_labels_is_told_of(tmp_path: Path) -> None:
+    in_splits(tmp_path / "films", {"text": ["good", "bad"], "label": [-1, -1]})
+    with pytest.raises(InputError, match="not labelled .*; --set data.options.test_split= splits a share"):
+        load(HuggingFaceText, tmp_path, source="films")
+
+
+def test_many_missing_classes_are_not_all_listed(tmp_path: Path) -> None:
+    in_splits(tmp_path / "films", {"text": ["good"], "label": [1]})
+    names = datasets.ClassLabel(names=[f"class {k}" for k in range(50_000)])
+    features = datasets.Features({"text": datasets.Value("string"), "label": names})
+    rows = datasets.Dataset.from_dict({"text": SENTENCES, "label": LABELS}, features)
+    rows.to_parquet(tmp_path / "films" / "train.parquet")
+    with pytest.raises(InputError, match="no text of class class 2, .* and 49993 more in the training split"):
+        load(HuggingFaceText, tmp_path, source="films")
+
+
+@pytest.mark.parametrize(
     ("options", "said"),
     [
         ({"source": ""}, "name a data set, as hf-text:NAME"),
@@ -215,9 +269,8 @@ def test_what_does_not_fit_is_refused(films: Path, options: dict[str, Any], said
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ({"text": SENTENCES, "label": [0.5, 1.0, 0.5, 1.0, 0.5, 1.0]}, "labels must be class numbers from 0 or class"),
-        ({"text": SENTENCES, "label": [0, 1, None, 0, 1, 0]}, "some samples have no label"),
-        ({"text": SENTENCES, "label": [0, 2, 0, 2, 0, 2]}, "no text of class 1 in the training split"),
+        ({"text": SENTENCES, "label": [[0], [1], [0], [1], [0], [1]]}, "sample 1 of the training split has a label of"),
+        ({"text": SENTENCES, "label": [0, 1, None, 0, 1, 0]}, "sample 3 of the training split has no label"),
         (
             {"text": ["good", None, "bad", "a", "b", "c"], "label": LABELS},
             "text number 2 of the training split .* is empty",
@@ -257,3 +310,8 @@ def test_inputs_are_whole_numbers_as_floats() -> None:
     inputs, _ = load(TemplateSentences).train.take([0, 500])
     assert inputs.dtype == torch.float32
     assert torch.equal(inputs, inputs.round())
+
+
+def test_more_tokens_than_memory_holds_are_refused() -> None:
+    with pytest.raises(InputError, match="texts of 1000000000000 tokens: .* memory are free; valid: a smaller length"):
+        load(TemplateSentences, length=10**12)

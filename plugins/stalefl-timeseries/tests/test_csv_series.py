@@ -8,11 +8,18 @@ import pytest
 import torch
 
 from stalefl.contracts import DataContext, Dataset, InputError
+from stalefl.data.notices import tell_once
 from stalefl.registry import load_registry
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 WIDE = "label,x1,y1,x2,y2\na,1,10,2,20\nb,3,30,4,40\na,5,50,6,60\nb,7,70,8,80\n"
 LONG = "series,label,t,x\ns1,a,2,12\ns1,a,1,11\ns2,b,1,21\ns2,b,2,22\ns3,a,1,31\ns3,a,2,32\ns4,b,1,41\ns4,b,2,42\n"
+
+
+@pytest.fixture(autouse=True)
+def everything_is_told_anew(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, logger="stalefl")
+    tell_once.cache_clear()
 
 
 @pytest.fixture
@@ -110,6 +117,62 @@ def test_other_delimiters_and_a_spreadsheets_mark(load: Any) -> None:
     assert load("\ufeff" + WIDE.replace(",", ";"), delimiter=";", channels=2).spec.shape == (2, 2)
 
 
+def test_delimiter_and_decimal_comma_are_found(load: Any) -> None:
+    text = "label;x1;x2\nslow;0,5;1\nfast;1,25;2\nslow;3;4\nfast;5;-6,5\n"
+    for options in ({}, {"delimiter": ";"}, {"decimal": ","}):
+        assert by_first_value(load(text, **options))[:2] == [([[0.5, 1]], 1), ([[1.25, 2]], 0)]
+    with pytest.raises(InputError, match="line 2: 2 cells, but the header names 1 columns; .* the option delimiter"):
+        load("label;x1\na;1,5\n", delimiter=",")
+
+
+def test_labels_are_in_natural_order(load: Any) -> None:
+    rows = "".join(f"{label},1,{k}\n" for k, label in enumerate(["10.0", "2.0", "NA", "true"] * 2))
+    assert load("label,x,y\n" + rows).spec.class_names == ("2", "10", "NA", "true")
+
+
+def test_the_numbers_of_pandas_rows_are_no_values(load: Any, caplog: pytest.LogCaptureFixture) -> None:
+    assert by_first_value(load(",label,x\n0,a,5\n1,b,6\n2,a,7\n3,b,8\n"))[0] == ([[5]], 0)
+    assert "a column without a name is left out" in caplog.text
+
+
+def test_uneven_times_are_interpolated_at_even_times(load: Any) -> None:
+    text = "series,label,t,x\n" + "".join(
+        f"{name},{label},{time},{time}\n" for name, label in ("pa", "qb", "ra", "sb") for time in (0, 10, 1, 2)
+    )
+    dataset = load(text, layout="long", time="t", unequal="resample", length=6)
+    assert dataset.train.raw.tolist() == [[[0, 2, 4, 6, 8, 10]]] * 2
+
+
+def test_times_may_be_iso(load: Any, caplog: pytest.LogCaptureFixture) -> None:
+    times = ["2024-01-31T23:59:59Z", "2024-02-01T00:00:00.000Z", "2024-02-01 00:00:03"]
+    text = "series,label,time,x\n" + "".join(
+        f"{name},{label},{times[k]},{k}\n" for name, label in ("pa", "qb", "ra", "sb") for k in (2, 0, 1)
+    )
+    assert load(text, layout="long", time="time").train.raw.tolist() == [[[0, 1, 2]]] * 2
+    assert "the times of series p are not even" in caplog.text
+    dataset = load(text, layout="long", time="time", unequal="resample", length=5)
+    assert dataset.train.raw[0, 0].tolist() == pytest.approx([0, 1, 4 / 3, 5 / 3, 2])
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        (("1", "1"), 'series p has two steps at one time; valid: one, for unequal = "resample"'),
+        (("1", "2024-01-01"), "line 3, column t: a number here, a time of ISO 8601 elsewhere|line 3, column t: "),
+        (("1", "noon"), 'line 3, column t: "noon" is no time; valid: a number, or as 2024-05-31T12:30:00'),
+    ],
+)
+def test_times_that_make_no_order_are_refused(load: Any, times: tuple[str, str], said: str) -> None:
+    rows = "".join(f"{name},{label},{time},1\n" for name, label in ("pa", "qb", "ra", "sb") for time in times)
+    with pytest.raises(InputError, match=said):
+        load("series,label,t,x\n" + rows, layout="long", time="t", unequal="resample")
+
+
+def test_a_test_split_without_labels_is_told_of(load: Any) -> None:
+    with pytest.raises(InputError, match="test split is not labelled .*; without the option split a share"):
+        load("part,label,x\ntrain,0,1\ntrain,1,2\ntest,-1,3\n", split="part")
+
+
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
@@ -143,12 +206,12 @@ def test_other_delimiters_and_a_spreadsheets_mark(load: Any) -> None:
         (
             "part,label,x,y\ntrain,a,1,2\ntest,b,1,2\n",
             {"split": "part"},
-            "csv-series:file.csv: no series of class b in the training split",
+            "file.csv: no training sample is of class b, which the test split has; valid: every class in the training",
         ),
         (
             "part,label,x,y\ntrain,a,1,2\ntrain,b,1,2\n",
             {"split": "part"},
-            "csv-series:file.csv: no series of class a in the test split",
+            "file.csv: no series is in the split test; valid: train or test in column part",
         ),
     ],
 )

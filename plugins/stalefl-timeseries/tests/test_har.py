@@ -44,6 +44,11 @@ def test_without_names_classes_are_numbers(tmp_path: Path) -> None:
     assert load(tmp_path, {"activity_labels.txt": None}).spec.class_names == ("1", "2")
 
 
+def test_classes_may_be_as_numpy_writes_them(tmp_path: Path) -> None:
+    lines = "1.000000000000000000e+00\n2.000000000000000000e+00\n1.000000000000000000e+00\n"
+    assert load(tmp_path, {"train/y_train.txt": lines}).train.targets.tolist() == [0, 1, 0]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from stalefl_timeseries.series import Series, class_numbers, of_one_length, series_dataset, stratified
+from stalefl_timeseries.series import Series, of_one_length, series_dataset, stratified
 
 from stalefl.contracts import InputError
 
@@ -39,20 +39,6 @@ def test_a_series_of_one_step_is_resampled_to_a_constant() -> None:
 def test_a_length_goes_with_padding_or_resampling() -> None:
     with pytest.raises(InputError, match="length = 3 goes with unequal"):
         of_one_length([SHORT], "error", 3)
-
-
-@pytest.mark.parametrize(
-    ("labels", "names", "numbers"),
-    [
-        (["10", "9", "10"], ("9", "10"), [1, 0, 1]),
-        (["walk", "run"], ("run", "walk"), [1, 0]),
-        (["2", "x", "10"], ("10", "2", "x"), [1, 2, 0]),
-    ],
-)
-def test_classes_are_ordered_as_numbers_if_all_are(
-    labels: list[str], names: tuple[str, ...], numbers: list[int]
-) -> None:
-    assert (class_numbers(labels)[0], class_numbers(labels)[1].tolist()) == (names, numbers)
 
 
 def test_a_share_of_every_class_is_for_testing() -> None:
@@ -99,3 +85,8 @@ def test_a_class_without_series_in_a_split_is_named() -> None:
     values = np.array([[[0.0, 1.0]], [[1.0, 2.0]]])
     with pytest.raises(InputError, match="d: no series of class b in the test split"):
         series_dataset("d", (values, torch.tensor([0, 1])), (values, torch.tensor([0, 0])), ("a", "b"), ("x",))
+
+
+def test_more_steps_than_memory_holds_are_refused() -> None:
+    with pytest.raises(InputError, match="1 series of 1000000000000000 steps: .* memory are free; valid: a smaller"):
+        of_one_length([SHORT], "resample", 10**15)

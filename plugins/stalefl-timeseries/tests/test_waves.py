@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stalefl_timeseries.datasets.waves import CLASSES, shape
+from stalefl_timeseries.datasets.waves import CLASSES, Waves, shape
 
-from stalefl.contracts import DataContext
+from stalefl.contracts import DataContext, InputError
 from stalefl.registry import load_registry
 
 TURNS = np.array([0, 0.25, 0.5, 0.75, 1.25])
@@ -39,3 +39,8 @@ def test_without_noise_a_square_has_two_values() -> None:
     options = {"samples_per_class": 1, "noise": 0.0}
     dataset = load_registry().create("dataset", "waves", options).load(DataContext(Path("none")))
     assert dataset.train.raw[CLASSES.index("square")].unique().numel() == 2
+
+
+def test_more_waves_than_memory_holds_are_refused() -> None:
+    with pytest.raises(InputError, match="waves: .* of memory are free; valid: smaller samples_per_class or length"):
+        Waves(Waves.Options(samples_per_class=10**12)).load(DataContext(Path("nowhere")))

@@ -1,20 +1,14 @@
-"""What the image data sets share: normalisation, decoding, splitting off a test part."""
+"""What the image data sets share: normalisation and what a model is told of its inputs."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from stalefl.contracts import Dataset, InputError, InputSpec, Split
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -63,39 +57,3 @@ def channel_statistics(
     if min(chosen[1]) <= 0:
         raise InputError(f"{name}: std is {list(std)}; give values above 0")
     return chosen[0], chosen[1]
-
-
-def decode_image(content: bytes, mode: Literal["L", "RGB"], size: int) -> Pixels:
-    """An encoded image -> [C, H, W]; with ``size`` > 0 resized and centre-cropped to size x size.
-
-    Raises OSError (of which PIL's errors are) or ValueError if it cannot be decoded.
-    """
-    from PIL import Image, ImageOps
-
-    with Image.open(io.BytesIO(content)) as opened:
-        opened.load()
-        image = opened if opened.mode == mode else opened.convert(mode)
-        if size:
-            image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
-        pixels = np.asarray(image)
-    return pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)
-
-
-def stack_images(images: Iterable[Pixels], count: int, name: str) -> Tensor:
-    """uint8 [N, C, H, W] of ``count`` images, filled in place. Raises InputError if they differ in size."""
-    stacked: Pixels | None = None
-    for position, pixels in enumerate(images):
-        if stacked is None:
-            stacked = np.empty((count, *pixels.shape), dtype=np.uint8)
-        if pixels.shape != stacked.shape[1:]:
-            raise InputError(
-                f"{name}: images differ in size ({_size(stacked[0])} and {_size(pixels)}); give image_size"
-            )
-        stacked[position] = pixels
-    if stacked is None:
-        raise InputError(f"{name}: there are no images")
-    return torch.from_numpy(stacked)
-
-
-def _size(pixels: Pixels) -> str:
-    return f"{pixels.shape[1]}x{pixels.shape[2]}"

@@ -49,5 +49,13 @@ def test_more_bytes_than_promised_are_noticed(tmp_path: Path) -> None:
     write_idx(tmp_path / "images", ARRAY)
     with (tmp_path / "images").open("ab") as file:
         file.write(b"x")
-    with pytest.raises(InputError, match="25 bytes of data where its header promises 24"):
+    with pytest.raises(InputError, match="25 bytes of data or more where its header promises 24"):
+        read_idx(tmp_path / "images", dimensions=3)
+
+
+def test_a_shape_that_no_memory_holds_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "images").write_bytes(bytes((0, 0, 8, 3)) + b"\xff" * 12 + b"1234")
+    with pytest.raises(
+        InputError, match="images says that it holds .* bytes: .* GiB of memory are free; fetch it anew"
+    ):
         read_idx(tmp_path / "images", dimensions=3)

@@ -31,7 +31,7 @@ class TextOptions(Options):
         "words", description="tokens are whole words and punctuation marks, or parts of words by byte-pair encoding"
     )
     vocabulary_size: int = Field(
-        2000, ge=3, description="so many of the training split's commonest tokens, with <pad> and <unk>"
+        2000, ge=3, le=10_000_000, description="so many of the training split's commonest tokens, with <pad> and <unk>"
     )
     lowercase: bool = Field(True, description="read capitals as small letters")
     length: int = Field(24, ge=1, description="tokens of a text; longer ones are cut, shorter ones filled with <pad>")

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stalefl.contracts import Dataset, InputError, InputSpec, Split
+from stalefl.data.labels import empty_classes
+from stalefl.data.memory import check_memory
 from stalefl.seeds import named_rng
 
 Array = NDArray[Any]
@@ -24,6 +26,8 @@ class Series(NamedTuple):
     name: str
     label: str
     values: Array
+    times: Array | None = None
+    """[steps], in any unit, ascending; None where the steps are even."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,8 @@ def of_one_length(series: Sequence[Series], unequal: Unequal, length: int) -> Ar
     """The values [N, C, L] of series of whatever length.
 
     With ``error`` they must have the same; ``pad`` holds the last value until the series has ``length`` steps and cuts
-    off what is longer; ``resample`` interpolates linearly at as many places, even in time. A ``length`` of 0 is that of
-    the longest series. Raises InputError naming the first series that does not fit.
+    off what is longer; ``resample`` interpolates linearly at as many places, even in time, from a series' first to its
+    last. A ``length`` of 0 is that of the longest series. Raises InputError naming the first series that does not fit.
     """
     if unequal == "error":
         if length:
@@ -69,8 +73,11 @@ def of_one_length(series: Sequence[Series], unequal: Unequal, length: int) -> Ar
         _check_one_length(series)
         return np.stack([one.values for one in series])
     length = length or max(one.values.shape[1] for one in series)
-    change = _padded if unequal == "pad" else _resampled
-    return np.stack([change(one.values, length) for one in series])
+    needed = 8 * len(series) * len(series[0].values) * length
+    check_memory(needed, f"{len(series)} series of {length} steps", "valid: a smaller length")
+    if unequal == "pad":
+        return np.stack([_padded(one.values, length) for one in series])
+    return np.stack([_resampled(one, length) for one in series])
 
 
 def _check_one_length(series: Sequence[Series]) -> None:
@@ -88,21 +95,12 @@ def _padded(values: Array, length: int) -> Array:
     return np.pad(cut, ((0, 0), (0, length - cut.shape[1])), mode="edge")
 
 
-def _resampled(values: Array, length: int) -> Array:
-    places = np.linspace(0, values.shape[1] - 1, length)
-    steps = np.arange(values.shape[1])
-    return np.stack([np.interp(places, steps, channel) for channel in values]).astype(np.float32)
-
-
-def class_numbers(labels: Sequence[str]) -> tuple[tuple[str, ...], Tensor]:
-    """The classes, whole numbers in their order and all else by alphabet, and the class [N] of each label."""
-    names = sorted(set(labels), key=int) if all(map(_is_whole, labels)) else sorted(set(labels))
-    number = {name: k for k, name in enumerate(names)}
-    return tuple(names), torch.tensor([number[label] for label in labels])
-
-
-def _is_whole(label: str) -> bool:
-    return label.lstrip("-").isdecimal()
+def _resampled(one: Series, length: int) -> Array:
+    times = np.arange(one.values.shape[1]) if one.times is None else one.times
+    if (np.diff(times) <= 0).any():
+        raise InputError(f'{one.name} has two steps at one time; valid: one, for unequal = "resample"')
+    places = np.linspace(times[0], times[-1], length)
+    return np.stack([np.interp(places, times, channel) for channel in one.values]).astype(np.float32)
 
 
 def stratified(targets: Tensor, class_names: Sequence[str], test_fraction: float, seed: int) -> tuple[Tensor, Tensor]:
@@ -149,8 +147,7 @@ def series_dataset(
 
 
 def _check_classes(name: str, split: str, targets: Tensor, class_names: Sequence[str]) -> None:
-    counts = targets.bincount(minlength=len(class_names)).tolist()
-    if empty := [each for each, count in zip(class_names, counts, strict=True) if not count]:
+    if empty := empty_classes(targets, class_names):
         raise InputError(f"{name}: no series of class {empty[0]} in the {split} split; valid: every class in both")
 
 

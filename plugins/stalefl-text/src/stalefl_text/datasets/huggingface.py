@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from pydantic import Field
 
 from stalefl.contracts import DataContext, Dataset, DatasetPlugin, InputError
-from stalefl.data.sources import HuggingFaceSource, class_targets, opened
+from stalefl.data.hugging_face import Columns, HuggingFaceSource, opened
+from stalefl.data.labels import classes_of
 from stalefl_text.datasets.texts import Labelled, divided, text_dataset
 from stalefl_text.tokenise import TextOptions
 
@@ -34,18 +34,17 @@ class HuggingFaceText(DatasetPlugin):
         options, name = self.options, f"hf-text:{self.options.source}"
         if not options.source:
             raise InputError("hf-text: name a data set, as hf-text:NAME, hf-text:FOLDER or hf-text:FILE.csv")
-        with opened(options, context, name) as (train_rows, test_rows):
+        stated = Columns(labels=[options.label_column] if options.label_column else LABEL_NAMES)
+        with opened(options, context, name, stated) as (train_rows, test_rows):
             columns = _columns(train_rows, options, name)
             texts, labels = _read(train_rows, columns, name, "training")
-            test_texts, test_labels = _read(test_rows, columns, name, "test") if test_rows else ([], [])
-            class_names, targets = class_targets([*labels, *test_labels], train_rows.features[columns[1]], name)
-        every = Labelled([*texts, *test_texts], targets)
-        if test_texts:
-            parts = torch.arange(len(texts)), torch.arange(len(texts), len(targets))
-            train, test = (every.take(part) for part in parts)
-        else:
-            train, test = divided(name, every, class_names, options.test_fraction)
-        return text_dataset(name, train, test, class_names, options)
+            test_texts, test_labels = ([], []) if test_rows is None else _read(test_rows, columns, name, "test")
+            declared = getattr(train_rows.features[columns[1]], "names", None) or ()
+        classes = classes_of(labels, test_labels, name, declared)
+        train, test = Labelled(texts, classes.train), Labelled(test_texts, classes.test)
+        if not test_texts:
+            train, test = divided(name, train, classes.names, options.test_fraction)
+        return text_dataset(name, train, test, classes.names, options)
 
 
 def _columns(rows: Any, options: HuggingFaceTextOptions, name: str) -> tuple[str, str]:
@@ -69,12 +68,12 @@ def _read(rows: Any, columns: tuple[str, str], name: str, part: str) -> tuple[li
     if missing := [column for column in columns if column not in rows.column_names]:
         raise InputError(f"{name}: no column {missing[0]!r} in every split; columns are {rows.column_names}")
     if not len(rows):
-        raise InputError(f"{name}: a split is empty; valid: at least one text of every class")
+        raise InputError(f"{name}: the {part} split is empty; valid: at least one text of every class")
     table = rows.with_format("arrow")[:]
     texts, labels = (table.column(column).to_pylist() for column in columns)
     wrong = next((row for row, text in enumerate(texts) if not isinstance(text, str)), None)
     if wrong is not None:
-        found = "is empty" if texts[wrong] is None else f"is {texts[wrong]!r}"
+        found = "is empty" if texts[wrong] is None else f"is {str(texts[wrong])[:40]}"
         where = f"text number {wrong + 1} of the {part} split (column {columns[0]!r})"
         raise InputError(f"{name}: {where} {found}; valid: a string in every row")
     return texts, labels

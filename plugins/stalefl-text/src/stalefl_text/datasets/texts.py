@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from stalefl.contracts import Dataset, InputError, InputSpec, Split
+from stalefl.data.labels import empty_classes
+from stalefl.data.memory import check_memory
+from stalefl.data.notices import tell_once
 from stalefl.data.sources import split_off_test
+from stalefl.formatting import shortly
 from stalefl_text.tokenise import Encoded, TextOptions, encoded, trained_tokenizer, vocabulary
-
-logger = logging.getLogger("stalefl.text")
 
 
 class Labelled(NamedTuple):
@@ -30,9 +30,9 @@ class Labelled(NamedTuple):
 def divided(name: str, every: Labelled, class_names: Sequence[str], test_fraction: float) -> tuple[Labelled, Labelled]:
     """A training and a test split, each class divided alike. Raises InputError for a class of one text."""
     counts = torch.bincount(every.targets, minlength=len(class_names))
-    for label in (counts == 1).nonzero().flatten().tolist():
+    if single := [class_names[label] for label in (counts == 1).nonzero().flatten().tolist()]:
         raise InputError(
-            f"{name}: class {class_names[label]} has one text only; valid: two or more, for training and testing"
+            f"{name}: class {shortly(single)} has one text only; valid: two or more, for training and testing"
         )
     train, test = split_off_test(every.targets, test_fraction, name)
     return every.take(train), every.take(test)
@@ -48,6 +48,10 @@ def text_dataset(
     """
     for part, split in (("training", train), ("test", test)):
         _check_classes(name, part, split.targets, class_names)
+    count = len(train.texts) + len(test.texts)
+    check_memory(
+        8 * count * options.length, f"{name}: {count} texts of {options.length} tokens", "valid: a smaller length"
+    )
     tokenizer = trained_tokenizer(train.texts, options)
     tokens = vocabulary(tokenizer)
     parts = [
@@ -67,10 +71,9 @@ def text_dataset(
 
 
 def _check_classes(name: str, part: str, targets: Tensor, class_names: Sequence[str]) -> None:
-    counts = torch.bincount(targets, minlength=len(class_names))
-    if missing := [class_names[label] for label in (counts == 0).nonzero().flatten().tolist()]:
+    if missing := empty_classes(targets, class_names):
         raise InputError(
-            f"{name}: no text of class {', '.join(missing)} in the {part} split; valid: at least one of every class"
+            f"{name}: no text of class {shortly(missing)} in the {part} split; valid: at least one of every class"
         )
 
 
@@ -82,16 +85,12 @@ def _tokens(name: str, part: str, found: Encoded, options: TextOptions) -> Tenso
             "vocabulary_size, or texts of the language of the training split"
         )
     if found.unknown:
-        _tell(f"{name}: {found.unknown} of {count} {part} texts hold no known token and are <unk> or empty throughout")
+        tell_once(
+            f"{name}: {found.unknown} of {count} {part} texts hold no known token and are <unk> or empty throughout"
+        )
     if found.cut:
-        _tell(f"{name}: {found.cut} of {count} {part} texts are cut after {options.length} tokens (option length)")
+        tell_once(f"{name}: {found.cut} of {count} {part} texts are cut after {options.length} tokens (option length)")
     return found.tokens
-
-
-@lru_cache(maxsize=100)
-def _tell(text: str) -> None:
-    """Once in a process: every run of a comparison reads the data."""
-    logger.warning("%s", text)
 
 
 def _as_floats(tokens: Tensor) -> Tensor:

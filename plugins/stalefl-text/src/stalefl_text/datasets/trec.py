@@ -14,6 +14,7 @@ from pydantic import Field
 
 from stalefl.contracts import DataContext, Dataset, DatasetPlugin, InputError
 from stalefl.data.sources import find_source
+from stalefl.data.tables import text_lines
 from stalefl_text.datasets.texts import Labelled, divided, text_dataset
 from stalefl_text.tokenise import TextOptions
 
@@ -52,9 +53,8 @@ class Trec(DatasetPlugin):
 
 def read_questions(path: Path) -> Labelled:
     """The questions of a file and their coarse classes. Raises InputError that names a line which is not valid."""
-    lines = path.read_text(encoding="latin-1").splitlines()
     questions, labels = [], []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(text_lines(path, "latin-1"), start=1):
         if not line.strip():
             continue
         label, _, question = line.partition(" ")

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor
 
-from stalefl.contracts import DataContext, Dataset, DatasetPlugin, InputError, Options
-from stalefl_timeseries.datasets.layouts import Order, long_series, one_value, wide_series
-from stalefl_timeseries.datasets.tables import Row, Table
-from stalefl_timeseries.series import Series, Unequal, class_numbers, of_one_length, series_dataset, stratified
-
-logger = logging.getLogger("stalefl.timeseries")
+from stalefl.contracts import DataContext, Dataset, DatasetPlugin, InputError
+from stalefl.data.labels import Classes, classes_of
+from stalefl.data.notices import tell_once
+from stalefl.data.sources import find_source
+from stalefl.data.tables import Row, TableOptions, TextTable
+from stalefl.formatting import printable
+from stalefl_timeseries.datasets.layouts import Order, long_series, one_value, tell_of_uneven_times, wide_series
+from stalefl_timeseries.series import Series, Unequal, of_one_length, series_dataset, stratified
 
 SPLITS = ("train", "test")
 TIMES = ("time", "t", "step", "timestamp")
 """What a column of times is called, in letters of either size."""
+UNNAMED = {"", "Unnamed: 0"}
+"""As pandas writes the numbers of its rows."""
 
 
-class CsvSeriesOptions(Options):
+class CsvSeriesOptions(TableOptions):
     source: str = Field("", description="the file; a relative one is also looked up in the data folder")
     layout: Literal["wide", "long"] = Field(
         "wide", description="wide: a row is a series; long: a row is one time step of a series"
@@ -47,7 +50,6 @@ class CsvSeriesOptions(Options):
         "error", description="series of unequal length: an error, pad with the last value and cut, or resample"
     )
     length: int = Field(0, ge=0, description="steps to pad or resample to; 0: those of the longest series")
-    delimiter: str = Field(",", min_length=1, max_length=1, description="what stands between cells")
 
 
 class CsvSeries(DatasetPlugin):
@@ -56,19 +58,18 @@ class CsvSeries(DatasetPlugin):
     options: CsvSeriesOptions
 
     def load(self, context: DataContext) -> Dataset:
-        table = Table.read(find_file(self.options.source, context.data_dir), self.options.delimiter)
+        table = TextTable.read(find_file(self.options.source, context.data_dir), self.options)
         columns = self.options.columns or self._values(table)
         self._check_columns(table, columns)
         series = self._series(table, columns)
-        names, targets = class_numbers([one.label for one in series])
-        said = self._said_splits(table)
-        try:
-            train, test = self._parts(said, targets, names)
+        place = f"csv-series: {table.path}"
+        parts, classes = self._parts(self._said_splits(table), series, place)
+        with _named(place):
             values = of_one_length(series, self.options.unequal, self.options.length)
-        except InputError as error:
-            raise InputError(f"csv-series: {table.path}: {error}") from error
-        splits = ((values[part.numpy()], targets[part]) for part in (train, test))
-        return series_dataset(f"csv-series:{self.options.source}", *splits, names, self._channel_names(columns))
+        if self.options.unequal != "resample":
+            tell_of_uneven_times(table.path, series)
+        splits = zip((values[part] for part in parts), (classes.train, classes.test), strict=True)
+        return series_dataset(f"csv-series:{self.options.source}", *splits, classes.names, self._channel_names(columns))
 
     def _channel_names(self, columns: Sequence[str]) -> Sequence[str]:
         """In the wide layout a channel is called as the first of its columns is, without that one's number."""
@@ -79,18 +80,22 @@ class CsvSeries(DatasetPlugin):
         names = [re.sub(r"[\W_]*\d+$", "", first) for first in firsts]
         return names if all(names) and len(set(names)) == channels else firsts
 
-    def _values(self, table: Table) -> tuple[str, ...]:
+    def _values(self, table: TextTable) -> tuple[str, ...]:
         others = {self.options.label, self.options.split}
         if self.options.layout == "long":
             others |= {self.options.series, self.options.time}
-        columns = tuple(name for name in table.columns if name not in others)
+        columns = tuple(name for name in table.columns if name not in (others | UNNAMED))
+        if any(not row.is_empty(name) for name in UNNAMED.intersection(table.columns) for row in table.rows):
+            tell_once(f"{table.path}: a column without a name is left out; valid: a name for every column of values")
         if self.options.layout == "long" and not self.options.time:
             for name in columns:
                 if name.lower() in TIMES:
-                    _tell(f'{table.path}: column {name} is read as a channel; to sort by it: option time = "{name}"')
+                    tell_once(
+                        f'{table.path}: column {name} is read as a channel; to sort by it: option time = "{name}"'
+                    )
         return columns
 
-    def _check_columns(self, table: Table, columns: tuple[str, ...]) -> None:
+    def _check_columns(self, table: TextTable, columns: tuple[str, ...]) -> None:
         """Raises InputError naming a column that is missing and the option that names it."""
         options = self.options
         named = {"columns": columns, "label": [options.label], "split": [options.split] * bool(options.split)}
@@ -101,7 +106,7 @@ class CsvSeries(DatasetPlugin):
         for option, names in named.items():
             table.check_has(names, f"name another with the option {option}")
 
-    def _series(self, table: Table, columns: tuple[str, ...]) -> list[Series]:
+    def _series(self, table: TextTable, columns: tuple[str, ...]) -> list[Series]:
         options = self.options
         if options.layout == "long":
             return long_series(table, options.series, options.label, columns, options.time)
@@ -112,14 +117,31 @@ class CsvSeries(DatasetPlugin):
                 raise
             raise InputError(f'{error}; or, if a row is one time step: layout = "long"') from error
 
-    def _parts(self, said: list[str], targets: Tensor, class_names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
-        """Indices of the training and of the test series, as the file has ``said`` or drawn."""
+    def _parts(
+        self, said: list[str], series: Sequence[Series], place: str
+    ) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], Classes]:
+        """Indices of the training and of the test series, as the file has ``said`` or drawn, and their classes."""
+        labels = [one.label for one in series]
         if not said:
-            return stratified(targets, class_names, self.options.test_fraction, self.options.split_seed)
-        train, test = (torch.tensor([k for k, each in enumerate(said) if each == part]) for part in SPLITS)
-        return train.long(), test.long()
+            names, targets, _ = classes_of(labels, name=place)
+            with _named(place):
+                train, test = stratified(targets, names, self.options.test_fraction, self.options.split_seed)
+            return (train.numpy(), test.numpy()), Classes(names, targets[train], targets[test])
+        parts = [[k for k, each in enumerate(said) if each == part] for part in SPLITS]
+        for part, indices in zip(SPLITS, parts, strict=True):
+            if not indices:
+                raise InputError(
+                    f"{place}: no series is in the split {part}; valid: train or test in column {self.options.split}"
+                )
+        classes = classes_of(
+            *([labels[k] for k in part] for part in parts),
+            name=place,
+            advice="without the option split a share of every class is for testing",
+            where=lambda part, index: series[parts[part == "test"][index]].name,
+        )
+        return (np.array(parts[0]), np.array(parts[1])), classes
 
-    def _said_splits(self, table: Table) -> list[str]:
+    def _said_splits(self, table: TextTable) -> list[str]:
         """The split of every series, in the order of the series; empty without a column that says it."""
         if not self.options.split:
             return []
@@ -134,24 +156,27 @@ class CsvSeries(DatasetPlugin):
         if said in SPLITS:
             return said
         where = f"{rows[0].path}, line {rows[0].line}, column {self.options.split}"
-        raise InputError(f'{where}: "{said}"; valid: train or test')
+        raise InputError(f'{where}: "{printable(said[:40])}"; valid: train or test')
 
 
-def _is_of_words(table: Table, column: str) -> bool:
+@contextmanager
+def _named(place: str) -> Iterator[None]:
+    """What goes wrong goes wrong at ``place``."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from error
+
+
+def _is_of_words(table: TextTable, column: str) -> bool:
     """Whether a column names something: no cell of it is a number."""
     return not any(row.is_number(column) for row in table.rows)
-
-
-@lru_cache(maxsize=100)
-def _tell(text: str) -> None:
-    """Once in a process: every run of a comparison reads the data."""
-    logger.warning("%s", text)
 
 
 def find_file(source: str, data_dir: Path) -> Path:
     """The file as given or, if relative, in the data folder. Raises InputError if it is in neither."""
     if not source:
         raise InputError("csv-series: name a file, as csv-series:FILE.csv")
-    if found := next((path for path in (Path(source).expanduser(), data_dir / source) if path.is_file()), None):
+    if (found := find_source(source, data_dir)) and found.is_file():
         return found
     raise InputError(f"csv-series: no file {source}, neither as given nor in {data_dir}")

@@ -14,6 +14,7 @@ All files of ``Inertial Signals`` are channels, by name, unless ``signals`` name
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ import torch
 from pydantic import Field
 
 from stalefl.contracts import DataContext, Dataset, DatasetPlugin, InputError, Options
+from stalefl.data.tables import text_lines
+from stalefl.formatting import printable
 from stalefl_timeseries.series import Array, series_dataset
 
 SIGNALS = "Inertial Signals"
@@ -105,20 +108,17 @@ def _is_finite(cell: str) -> bool:
 
 def _lines(path: Path) -> list[tuple[str, str]]:
     """Where each line stands, and the line; blank ones are left out. Raises InputError if there is none."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}; valid: a file in the layout of UCI HAR") from error
-    if found := [(f"{path}, line {number}", line) for number, line in enumerate(lines, start=1) if line.strip()]:
+    lines = enumerate(text_lines(path), start=1)
+    if found := [(f"{path}, line {number}", line) for number, line in lines if line.strip()]:
         return found
     raise InputError(f"{path} is empty; valid: a line for each window")
 
 
 def _class_number(where: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise InputError(f'{where}: "{text.strip()}" is not a class; valid: a whole number') from None
+    with suppress(ValueError, OverflowError):
+        if (number := float(text)).is_integer():  # numpy writes 1 as 1.000000000000000000e+00
+            return int(number)
+    raise InputError(f'{where}: "{text.strip()[:40]}" is not a class; valid: a whole number')
 
 
 def _classes(folder: Path, labels: Sequence[int]) -> tuple[list[int], list[str]]:
@@ -129,7 +129,7 @@ def _classes(folder: Path, labels: Sequence[int]) -> tuple[list[int], list[str]]
     named: dict[int, str] = {}
     for where, text in _lines(path):
         number, _, name = text.strip().partition(" ")
-        named[_class_number(where, number)] = name.strip() or number
+        named[_class_number(where, number)] = printable(name.strip()) or number
     if unnamed := [number for number in held if number not in named]:
         raise InputError(f"{path} does not name class {unnamed[0]}, which windows have; valid: a line for every class")
     return list(named), list(named.values())

@@ -17,9 +17,11 @@ import torch
 from pydantic import Field
 
 from stalefl.contracts import DataContext, Dataset, DatasetPlugin, InputError, Options
+from stalefl.data.labels import classes_of
+from stalefl.data.tables import TextTable
+from stalefl.formatting import shortly
 from stalefl_timeseries.datasets.layouts import wide_series
-from stalefl_timeseries.datasets.tables import Table
-from stalefl_timeseries.series import Array, Series, class_numbers, of_one_length, series_dataset
+from stalefl_timeseries.series import Array, Series, of_one_length, series_dataset
 
 TRAINING = 7494
 POINTS = 8
@@ -47,7 +49,7 @@ class PenDigits(DatasetPlugin):
 def _splits(folder: Path) -> tuple[list[Series], list[Series]]:
     original = folder / "pendigits.tra", folder / "pendigits.tes"
     if all(path.is_file() for path in original):
-        train, test = (_read(Table.read(path, header=[*map(str, range(2 * POINTS)), "class"])) for path in original)
+        train, test = (_read(TextTable.read(path, header=[*map(str, range(2 * POINTS)), "class"])) for path in original)
         return train, test
     single = folder / "pendigits.csv"
     if not single.is_file():
@@ -55,7 +57,7 @@ def _splits(folder: Path) -> tuple[list[Series], list[Series]]:
             f"pendigits: neither pendigits.csv nor pendigits.tra and .tes in {folder}; "
             "name another folder with --data-dir"
         )
-    series = _read(Table.read(single))
+    series = _read(TextTable.read(single))
     if len(series) <= TRAINING:
         raise InputError(
             f"{single} has {len(series)} rows; valid: UCI's {TRAINING} for training, then those for testing"
@@ -63,14 +65,15 @@ def _splits(folder: Path) -> tuple[list[Series], list[Series]]:
     return series[:TRAINING], series[TRAINING:]
 
 
-def _read(table: Table) -> list[Series]:
+def _read(table: TextTable) -> list[Series]:
     table.check_has(["class"])
     columns = table.columns[-1 - 2 * POINTS : -1]
     return wide_series(table, "class", columns, channels=2, order="time")
 
 
 def _arrays(series: list[Series]) -> tuple[Array, torch.Tensor]:
-    names, targets = class_numbers([one.label for one in series])
-    if names != DIGITS:
-        raise InputError(f"{series[0].name} and below: classes {', '.join(names)}; valid: all digits, in every split")
-    return of_one_length(series, "error", 0), targets
+    classes = classes_of([one.label for one in series], name="pendigits")
+    if classes.names != DIGITS:
+        found = f"{series[0].name} and below: classes {shortly(classes.names)}"
+        raise InputError(f"{found}; valid: all digits, in every split")
+    return of_one_length(series, "error", 0), classes.train

@@ -11,6 +11,7 @@ import torch
 from pydantic import Field
 
 from stalefl.contracts import DataContext, Dataset, DatasetPlugin, Options
+from stalefl.data.memory import check_memory
 from stalefl.seeds import named_rng
 from stalefl_timeseries.series import Array, series_dataset
 
@@ -31,7 +32,9 @@ class Waves(DatasetPlugin):
     options: WavesOptions
 
     def load(self, context: DataContext) -> Dataset:
-        count = self.options.samples_per_class
+        count, length = self.options.samples_per_class, self.options.length
+        needed = 32 * len(CLASSES) * count * length
+        check_memory(needed, "waves", "valid: smaller samples_per_class or length")
         train, test = self._split("train", count), self._split("test", -(-count // 3))
         return series_dataset("waves", train, test, CLASSES, ("amplitude",))
 
