@@ -96,7 +96,8 @@ def test_every_key_of_an_experiment_is_documented(table: str) -> None:
 def test_every_field_of_a_document_is_described(folder: str, file: str) -> None:
     page = read("records.md")
     document, *parts = object_types(DOCUMENTS[folder][file])
-    assert f"### `{file}` of a {folder}\n\n{document.meaning}" in page
+    article = "an" if folder == "inversion" else "a"
+    assert f"### `{file}` of {article} {folder}\n\n{document.meaning}" in page
     for part in (document, *parts):
         assert part.meaning
         for field in part.fields:

@@ -57,10 +57,11 @@ def document_sections(table: TableWriter) -> Iterator[str]:
     counts = Counter(part.name for found in types.values() for part in found)
     shared = {part.name: part for found in types.values() for part in found if counts[part.name] > 1}
     for folder, files in DOCUMENTS.items():
-        yield f"## Folder of a {folder}"
+        article = "an" if folder[0] in "aeiou" else "a"
+        yield f"## Folder of {article} {folder}"
         for file, kind in files.items():
             document, *parts = types[kind]
-            yield f"### `{file}` of a {folder}\n\n{document.meaning}\n\n{_field_table(document, table)}"
+            yield f"### `{file}` of {article} {folder}\n\n{document.meaning}\n\n{_field_table(document, table)}"
             yield from (_part_section(part, table) for part in parts if part.name not in shared)
     yield "## Parts of several documents"
     yield from (_part_section(part, table) for part in shared.values())

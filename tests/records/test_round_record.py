@@ -5,8 +5,13 @@ from typing import Any
 
 import torch
 
+from stalefl.records.documents.rounds import RoundRecord
+from stalefl.records.json_files import json_line, parsed
 from stalefl.records.round_record import round_record
 from stalefl.training.evaluation import Evaluation
+
+PAIR = {"accuracy": 0.5, "affected_class_accuracy": 0.25}
+DRIFT = {"replaced_share": 0.5, "before": PAIR, "after": PAIR}
 
 
 def evaluation(affected: float | None, loss: float = 0.5) -> Evaluation:
@@ -72,3 +77,9 @@ def test_nan_becomes_null() -> None:
     with_errors = record(3, oracle=True, estimate_error={"l1": math.inf, "cosine": 0.5})
     assert with_errors["estimate_error"] == {"l1": None, "cosine": 0.5}
     assert with_errors["stale_error"] is None
+
+
+def test_a_round_that_is_read_has_the_order_in_which_it_was_written() -> None:
+    written = record(4, oracle=True, drift=DRIFT, rejections=[{"client": 1, "cause": "arrived"}])
+    document = json_line(written)
+    assert json_line(parsed(document, RoundRecord)) == document

@@ -4,6 +4,8 @@ from typing import Any
 
 import torch
 
+from stalefl.records.documents.run import RunResult
+from stalefl.records.json_files import json_line, parsed
 from stalefl.records.round_record import round_record
 from stalefl.records.run_result import run_result
 from stalefl.training.evaluation import Evaluation
@@ -70,3 +72,18 @@ def test_a_result_of_nothing_is_null_not_an_error() -> None:
     )
     assert result["final"]["accuracy"] is None
     assert result["best"]["round"] is None
+
+
+def test_a_result_that_is_read_has_the_order_in_which_it_was_written() -> None:
+    result = run_result(
+        method="m",
+        dataset="d",
+        model="n",
+        seed=0,
+        records=[record(1), record(2)],
+        target_accuracy=0.8,
+        first_late_round=1,
+        wall_seconds=1.0,
+    )
+    document = json_line(result)
+    assert json_line(parsed(document, RunResult)) == document
